@@ -1,0 +1,1 @@
+"""Client-side multi-region router for HTTP APIs."""

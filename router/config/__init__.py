@@ -1,0 +1,1 @@
+"""Configuration: frozen settings, their JSON Schema, and the YAML loader."""

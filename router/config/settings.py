@@ -1,0 +1,382 @@
+"""The frozen settings: what `routes.yaml` says, as dataclasses.
+
+Rule 1: settings are data. They check themselves when made, from YAML or from Python alike, and do
+        nothing else.
+Rule 2: the default is what most users want; where thought is due (a header's name, a token's
+        URL) there is none.
+Rule 3: a part is handed its own section, never the whole `Config`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from router.endpoint import Endpoint, Location, parse_origin
+from router.errors import ConfigError
+from router.secret import Secret
+from router.units import (
+    Count,
+    Duration,
+    Parsed,
+    PositiveDuration,
+    Rate,
+    Share,
+    parse_count,
+    parse_fields,
+    parse_rate,
+    parse_share,
+)
+
+__all__ = [
+    "Backoff",
+    "ClockSettings",
+    "Config",
+    "Failover",
+    "GeoSettings",
+    "Hedge",
+    "Limits",
+    "Probe",
+    "TlsSettings",
+    "TokenSettings",
+]
+
+MOST_ENDPOINTS = 100_000
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+WORD = (("type", "string"),)
+
+# Four operators, one timescale (UTC without a leap smear). Polled at most every 64 s.
+PUBLIC_SERVERS = ("time.cloudflare.com", "ntp.se", "ptbtime1.ptb.de", "time.nist.gov")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and value.isprintable():
+        return value
+    raise ValueError("write printable text")
+
+
+def _optional_text(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _secret(value: object) -> Secret | None:
+    if value is None or isinstance(value, Secret):
+        return value
+    if isinstance(value, str) and value and value.isprintable():
+        return Secret(value)
+    raise ValueError('write a secret as "${NAME}", {env: NAME} or {file: /path}')
+
+
+def _header_name(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and HEADER_NAME.fullmatch(value)):
+        return value
+    raise ValueError("a header's name is letters, digits and dashes, such as X-Timestamp")
+
+
+def _path(value: object) -> Path | None:
+    if value is None or isinstance(value, Path):
+        return value
+    if isinstance(value, str) and value and "\0" not in value:
+        return Path(value).expanduser()
+    raise ValueError("write a file's path")
+
+
+def _url(value: object) -> str:
+    text = _text(value)
+    parse_origin(text.partition("?")[0])
+    return text
+
+
+def _target(value: object) -> str:
+    text = _text(value)
+    if text.startswith("/") and text.isascii() and " " not in text and "#" not in text:
+        return text
+    raise ValueError("write a path that starts with /, such as /healthz")
+
+
+def _words(value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(v, str) and v.strip() for v in value):
+        return tuple(v.strip().lower() for v in value)
+    raise ValueError("write a list of words")
+
+
+def _here(value: object) -> str | Location | None:
+    if value is None or isinstance(value, str | Location):
+        return value
+    if isinstance(value, dict) and set(value) == {"ip"} and isinstance(value["ip"], str):
+        return value["ip"]
+    if isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004 - a pair
+        latitude, longitude = value
+        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+            return Location(float(latitude), float(longitude))
+    raise ValueError("write here as aws:eu-central-1, {ip: 192.0.2.1} or [latitude, longitude]")
+
+
+def _optional_count(value: object) -> int | None:
+    return None if value is None else parse_count(value)
+
+
+def _optional_rate(value: object) -> Rate | None:
+    return None if value is None else parse_rate(value)
+
+
+def _percentile(value: object) -> float:
+    if isinstance(value, str) and re.fullmatch(r"p\d{1,2}(\.\d+)?", value):
+        return float(value[1:]) / 100
+    return parse_share(value)
+
+
+SecretField = Annotated[
+    Secret | None,
+    Parsed(
+        _secret,
+        (
+            ("oneOf", [{"type": "string"}, {"type": "object"}]),
+            ("description", 'a secret: "${NAME}", {env: NAME} or {file: /path}'),
+        ),
+    ),
+]
+OptionalText = Annotated[str | None, Parsed(_optional_text, WORD)]
+
+
+class Section:
+    """What every section does when it is made: parse its fields, check them, refuse the unknown."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        parse_fields(self)
+        self.check()
+
+    def check(self) -> None:
+        """Raise ConfigError where fields contradict each other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeoSettings(Section):
+    """Where this host is, and which database places addresses.
+
+    Attributes:
+        database: a GeoLite2-City, GeoLite2-Country or flat mmdb file; never shipped.
+        here: this host's place: a cloud region code, an IP address or a Location.
+    """
+
+    database: Annotated[Path | None, Parsed(_path, WORD)] = None
+    here: Annotated[
+        str | Location | None,
+        Parsed(
+            _here,
+            (("description", "aws:eu-central-1, {ip: 192.0.2.1} or [latitude, longitude]"),),
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSettings(Section):
+    """How the timestamp is kept true, and how it is written on a request.
+
+    Attributes:
+        servers: NTP servers, each `host` or `host:port`.
+        max_error: seconds; above it `when_unsure` decides.
+        header: the request header that carries the time; none: requests are not stamped.
+        format: how the time is written there.
+        when_unsure: stamp and warn, refuse the request, or omit the header.
+    """
+
+    servers: Annotated[
+        tuple[str, ...], Parsed(_words, (("type", "array"), ("items", {"type": "string"})))
+    ] = PUBLIC_SERVERS
+    max_error: PositiveDuration = 0.5
+    header: Annotated[str | None, Parsed(_header_name, WORD)] = None
+    format: Literal["unix", "unix_ms", "rfc3339", "http_date"] = "unix_ms"
+    when_unsure: Literal["warn", "refuse", "omit"] = "warn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSettings(Section):
+    """Where the one shared access token comes from (OAuth 2.0, RFC 6749).
+
+    Attributes:
+        grant: `client_credentials` or `refresh_token`.
+        url: the token endpoint.
+        client_id: the client's public name.
+        client_secret: its secret, sent as `auth` says.
+        refresh_token: the first one, for the grant of that name; rotated ones are kept in memory.
+        scope: words asked for, separated by spaces.
+        audience: asked for where the server wants it.
+        auth: how the client proves itself: HTTP Basic, or fields in the form.
+        refresh_before: seconds before expiry at which a new token is fetched in the background.
+        timeout: seconds one token request may take.
+    """
+
+    grant: Literal["client_credentials", "refresh_token"] = "client_credentials"
+    url: Annotated[str, Parsed(_url, (("type", "string"), ("format", "uri")))]
+    client_id: Annotated[str, Parsed(_text)]
+    client_secret: SecretField = None
+    refresh_token: SecretField = None
+    scope: OptionalText = None
+    audience: OptionalText = None
+    auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    refresh_before: Duration = 60.0
+    timeout: PositiveDuration = 10.0
+
+    def check(self) -> None:
+        if self.grant == "refresh_token" and not self.refresh_token:
+            raise ConfigError("refresh_token: the grant refresh_token needs one to start with")
+        if self.grant == "client_credentials" and not self.client_secret:
+            raise ConfigError("client_secret: the grant client_credentials needs it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits(Section):
+    """One limit for all regions together.
+
+    Attributes:
+        concurrency: requests under way at once, bodies included.
+        rate: requests in a time; spread by GCRA.
+        burst: how many of them may start at once; a tenth of the rate's events by default.
+        queue: how many requests may wait; one more is refused at once.
+        share: URL of the Redis that shares the limit among processes.
+    """
+
+    concurrency: Annotated[int | None, Parsed(_optional_count, (("type", "integer"),))] = None
+    rate: Annotated[Rate | None, Parsed(_optional_rate, WORD)] = None
+    burst: Annotated[int | None, Parsed(_optional_count, (("type", "integer"),))] = None
+    queue: Count = 10_000
+    share: SecretField = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe(Section):
+    """How endpoints are measured in the background; no credentials are sent.
+
+    Attributes:
+        path: what is asked for, put behind the endpoint's own path.
+        method: HEAD, or GET where the server does not know HEAD.
+        every: seconds between looks at the schedule; not every endpoint is probed each time.
+        timeout: seconds for one probe, from name lookup to the last byte.
+        enabled: false leaves ranking to the prior and to live traffic.
+    """
+
+    path: Annotated[str, Parsed(_target)] = "/"
+    method: Literal["HEAD", "GET"] = "HEAD"
+    every: PositiveDuration = 10.0
+    timeout: PositiveDuration = 2.0
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff(Section):
+    """Full-jitter exponential backoff: a random wait up to base × factor^n, at most cap seconds."""
+
+    base: PositiveDuration = 1.0
+    factor: float = 2.0
+    cap: PositiveDuration = 30.0
+
+    def check(self) -> None:
+        if not 1 <= self.factor <= 100:  # noqa: PLR2004
+            raise ConfigError("factor: lies between 1 and 100")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hedge(Section):
+    """A second request when the first is late; `at_most` bounds the extra requests."""
+
+    after: Annotated[float, Parsed(_percentile, (("type", "string"),))] = 0.95
+    at_most: Share = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failover(Section):
+    """When and how a request is tried again.
+
+    Attributes:
+        attempts: how many tries one request has.
+        repeat: what may be repeated: `safe` (idempotent methods, keyed requests, what was never
+            sent), `rejected` (also what the server says it did not process), `always`.
+        backoff: the wait when no other endpoint can take the request now.
+        attempt_timeout: seconds one try may take to its response headers.
+        deadline: seconds for the request as a whole, to its response headers.
+        hedge: a second request when the first is late.
+        eject_after: failures in a row that take an endpoint out of the choice.
+        eject_for: seconds of the first ejection; each further one doubles it.
+        eject_cap: seconds of the longest ejection.
+    """
+
+    attempts: Count = 5
+    repeat: Literal["safe", "rejected", "always"] = "rejected"
+    backoff: Backoff = field(default_factory=Backoff)
+    attempt_timeout: PositiveDuration = 10.0
+    deadline: PositiveDuration = 30.0
+    hedge: Hedge | None = None
+    eject_after: Count = 5
+    eject_for: PositiveDuration = 5.0
+    eject_cap: PositiveDuration = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings(Section):
+    """Whom to trust.
+
+    Attributes:
+        ca: a PEM file of certificate authorities, in place of the system's.
+        cert: a PEM file with this client's certificate, for mutual TLS.
+        key: its private key, where it is not in the same file.
+    """
+
+    ca: Annotated[Path | None, Parsed(_path, WORD)] = None
+    cert: Annotated[Path | None, Parsed(_path, WORD)] = None
+    key: Annotated[Path | None, Parsed(_path, WORD)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config(Section):
+    """A whole configuration; an endpoint may be given as its URL alone.
+
+    Attributes:
+        endpoints: where the API is served.
+        hosts: other host names whose requests are routed, such as an SDK's default host.
+    """
+
+    version: Literal[1] = 1
+    endpoints: tuple[Endpoint, ...]
+    hosts: Annotated[
+        tuple[str, ...], Parsed(_words, (("type", "array"), ("items", {"type": "string"})))
+    ] = ()
+    geo: GeoSettings = field(default_factory=GeoSettings)
+    clock: ClockSettings | None = None
+    token: TokenSettings | None = None
+    limits: Limits = field(default_factory=Limits)
+    probe: Probe = field(default_factory=Probe)
+    failover: Failover = field(default_factory=Failover)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+
+    def __post_init__(self) -> None:
+        made = tuple(Endpoint(url=e) if isinstance(e, str) else e for e in self.endpoints)
+        object.__setattr__(self, "endpoints", made)
+        Section.__post_init__(self)  # super() does not find a class remade with slots
+
+    def check(self) -> None:
+        if not self.endpoints:
+            raise ConfigError("endpoints: list at least one, such as - https://eu.api.example.com")
+        if len(self.endpoints) > MOST_ENDPOINTS:
+            raise ConfigError(f"endpoints: at most {MOST_ENDPOINTS}")
+        problems = _same_names(self.endpoints)
+        if problems:
+            raise ConfigError(*problems)
+
+
+def _same_names(endpoints: tuple[Endpoint, ...]) -> list[str]:
+    seen: set[str] = set()
+    problems = []
+    for index, endpoint in enumerate(endpoints):
+        if endpoint.name in seen:
+            problems.append(
+                f"endpoints.{index}.name: another endpoint is named {endpoint.name}: "
+                "give each a name of its own"
+            )
+        seen.add(endpoint.name)
+    return problems

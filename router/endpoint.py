@@ -1,0 +1,210 @@
+"""The values everything else speaks of: Endpoint, Region, Location.
+
+Rule: values are frozen and know no state; what changes about an endpoint lives in `balance.pool`.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
+
+from router.units import Count, Parsed, parse_fields
+
+__all__ = ["Endpoint", "Location", "Origin", "Region", "parse_origin"]
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+HIGHEST_PORT = 65535
+HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?\.?")
+NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place on Earth in degrees, known to `accuracy_km` kilometres."""
+
+    latitude: float
+    longitude: float
+    accuracy_km: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (-90 <= self.latitude <= 90 and -180 <= self.longitude <= 180):  # noqa: PLR2004
+            raise ValueError("a location is [latitude -90…90, longitude -180…180] in degrees")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A cloud provider's region: its code, such as `aws:eu-central-1`, its city and its place."""
+
+    code: str
+    city: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an endpoint's URL points: scheme, ASCII host, port, and the path all requests share."""
+
+    scheme: str
+    host: str
+    port: int
+    base_path: str
+
+    @property
+    def authority(self) -> str:
+        """Return the Host header: the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.base_path}"
+
+
+def parse_origin(url: object) -> Origin:
+    """Take an endpoint's URL apart.
+
+    Raises:
+        ValueError: it has no http(s) scheme or host, or carries credentials, a query, a fragment
+            or an impossible port. The URL itself is not quoted, since it may hold a password.
+    """
+    if not isinstance(url, str) or not url.isprintable() or " " in url:
+        raise ValueError("write a URL as https://eu.api.example.com/v1")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError("the URL cannot be parsed: check its brackets") from None
+    if parts.scheme not in DEFAULT_PORTS:
+        raise ValueError("a URL starts with https:// or http://")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("take the credentials out of the URL and put them under token:")
+    if "?" in url or "#" in url:
+        raise ValueError("an endpoint's URL has no query and no fragment: put them on the request")
+    path = parts.path.rstrip("/")
+    if not path.isascii():
+        raise ValueError("write the URL's path percent-encoded")
+    return Origin(parts.scheme, _host(parts.hostname), _port(parts), path)
+
+
+def _host(name: str | None) -> str:
+    if not name:
+        raise ValueError("the URL has no host: write https://eu.api.example.com/v1")
+    try:
+        return ipaddress.ip_address(name).compressed
+    except ValueError:
+        pass
+    try:
+        host = name if name.isascii() else name.encode("idna").decode()
+    except UnicodeError:
+        host = ""
+    if not HOST.fullmatch(host):
+        raise ValueError("the URL's host is not a host name or an IP address")
+    return host
+
+
+def _port(parts: Any) -> int:
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port is None:
+        return DEFAULT_PORTS[parts.scheme]
+    if not 1 <= port <= HIGHEST_PORT:
+        raise ValueError(f"a port lies between 1 and {HIGHEST_PORT}")
+    return int(port)
+
+
+def _parse_url(value: object) -> str:
+    return str(parse_origin(value))
+
+
+def _parse_name(value: object) -> str:
+    if not isinstance(value, str) or (value and not NAME.fullmatch(value)):
+        raise ValueError("a name is 1 to 100 characters without spaces")
+    return value
+
+
+def _parse_region(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and re.fullmatch(r"[a-z]+:[a-z0-9-]+", value)):
+        return value
+    raise ValueError("write a region with its cloud, such as aws:eu-central-1")
+
+
+def _parse_location(value: object) -> Location | None:
+    if value is None or isinstance(value, Location):
+        return value
+    if isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004 - a pair
+        numbers = [v for v in value if isinstance(v, int | float) and not isinstance(v, bool)]
+        if len(numbers) == len(value):
+            return Location(float(numbers[0]), float(numbers[1]))
+    raise ValueError("write a location as [latitude, longitude] in degrees, such as [50.1, 8.7]")
+
+
+def _parse_tags(value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(tag, str) and tag for tag in value):
+        return tuple(dict.fromkeys(value))
+    raise ValueError("write tags as a list of words, such as [eu, gpu]")
+
+
+def _parse_address(value: object) -> str | None:
+    if value is None:
+        return None
+    try:
+        return ipaddress.ip_address(str(value)).compressed
+    except ValueError:
+        raise ValueError("write an IP address, such as 192.0.2.10") from None
+
+
+def _parse_weight(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1000:  # noqa: PLR2004
+        return float(value)
+    raise ValueError("a weight is a number over 0, at most 1000")
+
+
+_PAIR = (
+    ("type", "array"),
+    ("items", {"type": "number"}),
+    ("minItems", 2),
+    ("maxItems", 2),
+    ("description", "[latitude, longitude] in degrees"),
+)
+_WORDS = (("type", "array"), ("items", {"type": "string"}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One place where the API is served; `name` defaults to the URL's host.
+
+    Attributes:
+        name: unique word for logs, rankings and drain.
+        url: base URL; every request's path is put behind its path.
+        region: cloud region code, looked up in the catalogue for the endpoint's place.
+        location: the place in degrees, where no region code says it.
+        tier: 1 is used first; a higher tier serves when no lower one can.
+        tags: words for constraints, such as a jurisdiction.
+        weight: how much it is favoured: its cost is divided by this.
+        address: connect to this IP address instead of resolving the host; Host and TLS name stay.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    url: Annotated[str, Parsed(_parse_url, (("type", "string"), ("format", "uri")))]
+    name: Annotated[str, Parsed(_parse_name)] = ""
+    region: Annotated[str | None, Parsed(_parse_region)] = None
+    location: Annotated[Location | None, Parsed(_parse_location, _PAIR)] = None
+    tier: Count = 1
+    tags: Annotated[tuple[str, ...], Parsed(_parse_tags, _WORDS)] = ()
+    weight: Annotated[float, Parsed(_parse_weight, (("type", "number"),))] = 1.0
+    address: Annotated[str | None, Parsed(_parse_address)] = None
+
+    def __post_init__(self) -> None:
+        parse_fields(self)
+        if not self.name:
+            object.__setattr__(self, "name", self.origin.authority)
+
+    @functools.cached_property
+    def origin(self) -> Origin:
+        """The URL's parts, parsed once."""
+        return parse_origin(self.url)

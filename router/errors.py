@@ -1,0 +1,148 @@
+"""Every error this package raises, in one tree; whose fault it is comes first.
+
+    RouterError
+    ├── CallerError                 change the call or the configuration
+    │   ├── ConfigError             a setting is wrong (also a ValueError)
+    │   ├── OptionsError            a request's Options name something unknown (also a ValueError)
+    │   ├── UnknownHostError        the URL is not one that the router serves
+    │   ├── NoEndpointError         the request's constraints leave no endpoint
+    │   └── ClosedError             the router was closed
+    ├── ServiceError                the service or the network failed; the call was right
+    │   ├── AttemptsFailedError     no attempt brought an answer
+    │   ├── RetryLaterError         every endpoint asked to be left alone until a later time
+    │   └── TokenError              the token server gave no token
+    └── HostError                   this host could not do its part
+        ├── DeadlineError           the time for the request is used up
+        ├── LimitError              the limiter cannot admit the request in time
+        ├── ClockError              the clock's bound is above what the user allows
+        └── GeoError                the location database cannot be read
+
+Rule 1: ask an error for a property (`maybe_processed`, `retry_after`), not for its class.
+Rule 2: no message holds a secret, a header's value or a line of a configuration file.
+Rule 3: what a transport raises is also an exception of the caller's HTTP library; `families` adds
+        that second base, so `except httpx.TransportError` keeps working.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.attempt import Attempt
+
+Blame = Literal["caller", "service", "host"]
+
+__all__ = [
+    "AttemptsFailedError",
+    "CallerError",
+    "ClockError",
+    "ClosedError",
+    "ConfigError",
+    "DeadlineError",
+    "GeoError",
+    "HostError",
+    "LimitError",
+    "NoEndpointError",
+    "OptionsError",
+    "RetryLaterError",
+    "RouterError",
+    "ServiceError",
+    "TokenError",
+    "UnknownHostError",
+]
+
+
+class RouterError(Exception):
+    """The root: what every error of this package can be asked."""
+
+    blame: ClassVar[Blame]
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        attempts: Sequence[Attempt] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.attempts = tuple(attempts)
+        """The attempts made for this request, oldest first."""
+        self.retry_after = retry_after
+        """Seconds from now after which a new try makes sense, where known."""
+
+    @property
+    def maybe_processed(self) -> bool:
+        """Whether a server may have acted on the request although no answer came."""
+        return any(attempt.maybe_processed for attempt in self.attempts)
+
+
+class CallerError(RouterError):
+    """The call or the configuration has to change; trying again will not help."""
+
+    blame = "caller"
+
+
+class ServiceError(RouterError):
+    """The service, or the network to it, failed."""
+
+    blame = "service"
+
+
+class HostError(RouterError):
+    """This host ran out of time, permits or a trustworthy clock."""
+
+    blame = "host"
+
+
+class ConfigError(CallerError, ValueError):
+    """One or more settings are wrong; `problems` holds one line for each."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class OptionsError(CallerError, ValueError):
+    """A request's Options name a region, tag or tier that no endpoint has."""
+
+
+class UnknownHostError(CallerError):
+    """The request's URL belongs to no configured endpoint; nothing was sent."""
+
+
+class NoEndpointError(CallerError):
+    """The constraints of the request and of the configuration exclude every endpoint."""
+
+
+class ClosedError(CallerError):
+    """The router, or the client it belongs to, was closed."""
+
+
+class AttemptsFailedError(ServiceError):
+    """All permitted attempts failed without an answer."""
+
+
+class RetryLaterError(ServiceError):
+    """Every endpoint said when to come back, and that is after the deadline."""
+
+
+class TokenError(ServiceError):
+    """No access token could be had; the cause is named, the credentials are not."""
+
+
+class DeadlineError(HostError):
+    """The request's deadline passed, or would pass before the next step could end."""
+
+
+class LimitError(HostError):
+    """The limiter's queue is full or its wait is longer than the deadline."""
+
+
+class ClockError(HostError):
+    """The clock cannot promise `clock.max_error`, and `clock.when_unsure` is `refuse`."""
+
+
+class GeoError(HostError):
+    """The location database is missing, unreadable or damaged."""

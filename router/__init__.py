@@ -1,1 +1,109 @@
-"""Client-side multi-region router for HTTP APIs."""
+"""Client-side multi-region router for HTTP APIs.
+
+To read the code, begin with `flow` (the story of one request), then `balance.pool` (which endpoint),
+`ports` (all waiting), `transport` (the face towards httpx) and `router` (the wiring).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from router.addressing import BASE_URL
+from router.attempt import Attempt, Trace
+from router.balance.ranking import Ranked
+from router.client import AsyncClient, Client
+from router.config import (
+    Backoff,
+    ClockSettings,
+    Config,
+    Failover,
+    GeoSettings,
+    Hedge,
+    Limits,
+    Probe,
+    TlsSettings,
+    TokenSettings,
+)
+from router.endpoint import Endpoint, Location, Region
+from router.errors import (
+    AttemptsFailedError,
+    CallerError,
+    ClockError,
+    ClosedError,
+    ConfigError,
+    DeadlineError,
+    GeoError,
+    HostError,
+    LimitError,
+    NoEndpointError,
+    OptionsError,
+    RetryLaterError,
+    RouterError,
+    ServiceError,
+    TokenError,
+    UnknownHostError,
+)
+from router.options import Options
+from router.router import Router
+from router.secret import Secret
+from router.transport import AsyncTransport, Transport
+from router.units import Rate
+from router.version import __version__
+
+if TYPE_CHECKING:
+    from router import httpx2, testing
+
+__all__ = [
+    "BASE_URL",
+    "AsyncClient",
+    "AsyncTransport",
+    "Attempt",
+    "AttemptsFailedError",
+    "Backoff",
+    "CallerError",
+    "Client",
+    "ClockError",
+    "ClockSettings",
+    "ClosedError",
+    "Config",
+    "ConfigError",
+    "DeadlineError",
+    "Endpoint",
+    "Failover",
+    "GeoError",
+    "GeoSettings",
+    "Hedge",
+    "HostError",
+    "LimitError",
+    "Limits",
+    "Location",
+    "NoEndpointError",
+    "Options",
+    "OptionsError",
+    "Probe",
+    "Ranked",
+    "Rate",
+    "Region",
+    "RetryLaterError",
+    "Router",
+    "RouterError",
+    "Secret",
+    "ServiceError",
+    "TlsSettings",
+    "TokenError",
+    "TokenSettings",
+    "Trace",
+    "Transport",
+    "UnknownHostError",
+    "__version__",
+    "httpx2",
+    "testing",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `router.httpx2` and `router.testing` when somebody asks for them."""
+    if name in {"httpx2", "testing"}:
+        return importlib.import_module(f"router.{name}")
+    raise AttributeError(f"module 'router' has no attribute {name!r}")

@@ -54,6 +54,7 @@ NUMBER = r"(\d+(?:\.\d+)?|\.\d+)"
 DURATION = re.compile(rf"{NUMBER}\s*(us|µs|ms|s|m|h|d)", re.ASCII)
 RATE = re.compile(rf"{NUMBER}\s*/\s*(?:{NUMBER}\s*)?([a-z]+)", re.ASCII)
 SHARE = re.compile(rf"{NUMBER}\s*%", re.ASCII)
+LONGEST_TEXT = 100  # no quantity is longer, and matching a long one takes time
 LONGEST = 10 * 366 * 86400.0
 HIGHEST_RATE = 1e9
 
@@ -66,7 +67,7 @@ def parse_duration(value: object) -> float:
     """
     if isinstance(value, float) or (value == 0 and isinstance(value, int)):
         seconds = float(value)
-    elif isinstance(value, str) and value:
+    elif isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT:
         seconds = sum(float(number) * SECONDS[unit] for number, unit in _parts(value))
     else:
         raise ValueError("write a duration with its unit, such as 250ms, 10s or 5m")
@@ -131,7 +132,7 @@ def parse_rate(value: object) -> Rate:
         if match is None or match[3] not in PERIODS:
             raise ValueError("write a rate as 20/minute, 100/s or 5000/5m")
         rate = Rate(float(match[1]), float(match[2] or 1) * PERIODS[match[3]])
-    if rate.events <= 0 or rate.seconds <= 0 or rate.events / rate.seconds > HIGHEST_RATE:
+    if not (rate.seconds > 0 and 0 < rate.events / rate.seconds <= HIGHEST_RATE):
         raise ValueError("a rate is more than zero and at most 10⁹ a second")
     return rate
 

@@ -9,6 +9,7 @@ Rule 3: a part is handed its own section, never the whole `Config`.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,7 @@ __all__ = [
 
 MOST_ENDPOINTS = 100_000
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+REGION = re.compile(r"[a-z]+:[a-z0-9-]+")
 WORD = (("type", "string"),)
 
 # Four operators, one timescale (UTC without a leap smear). Polled at most every 64 s.
@@ -78,9 +80,12 @@ def _header_name(value: object) -> str | None:
 def _path(value: object) -> Path | None:
     if value is None or isinstance(value, Path):
         return value
-    if isinstance(value, str) and value and "\0" not in value:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("write a file's path")
+    try:
         return Path(value).expanduser()
-    raise ValueError("write a file's path")
+    except RuntimeError:
+        raise ValueError("~ before a user's name: no home directory is known for it") from None
 
 
 def _url(value: object) -> str:
@@ -103,15 +108,38 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _here(value: object) -> str | Location | None:
-    if value is None or isinstance(value, str | Location):
+    if value is None or isinstance(value, Location):
         return value
-    if isinstance(value, dict) and set(value) == {"ip"} and isinstance(value["ip"], str):
-        return value["ip"]
+    if isinstance(value, str) and REGION.fullmatch(value):
+        return value
+    if isinstance(value, dict) and set(value) == {"ip"}:
+        value = value["ip"]
+    if isinstance(value, str):
+        return _address(value)
     if isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004 - a pair
         latitude, longitude = value
         if all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
             return Location(float(latitude), float(longitude))
     raise ValueError("write here as aws:eu-central-1, {ip: 192.0.2.1} or [latitude, longitude]")
+
+
+def _address(text: str) -> str:
+    try:
+        return ipaddress.ip_address(text).compressed
+    except ValueError:
+        raise ValueError("write a region such as aws:eu-central-1, or an IP address") from None
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError("write true or false")
+
+
+def _factor(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 100:  # noqa: PLR2004
+        return float(value)
+    raise ValueError("a factor is a number from 1 to 100")
 
 
 def _optional_count(value: object) -> int | None:
@@ -265,25 +293,32 @@ class Probe(Section):
     method: Literal["HEAD", "GET"] = "HEAD"
     every: PositiveDuration = 10.0
     timeout: PositiveDuration = 2.0
-    enabled: bool = True
+    enabled: Annotated[bool, Parsed(_flag, (("type", "boolean"),))] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff(Section):
-    """Full-jitter exponential backoff: a random wait up to base × factor^n, at most cap seconds."""
+    """Full-jitter exponential backoff: a random wait up to base times factor^n, at most cap.
+
+    Attributes:
+        base: seconds of the longest first wait.
+        factor: how much longer each further wait may be.
+        cap: seconds that no wait exceeds.
+    """
 
     base: PositiveDuration = 1.0
-    factor: float = 2.0
+    factor: Annotated[float, Parsed(_factor, (("type", "number"),))] = 2.0
     cap: PositiveDuration = 30.0
-
-    def check(self) -> None:
-        if not 1 <= self.factor <= 100:  # noqa: PLR2004
-            raise ConfigError("factor: lies between 1 and 100")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge(Section):
-    """A second request when the first is late; `at_most` bounds the extra requests."""
+    """A second request when the first is late.
+
+    Attributes:
+        after: the percentile of answer times, such as p95, after which an answer is late.
+        at_most: the share of requests that may be sent twice.
+    """
 
     after: Annotated[float, Parsed(_percentile, (("type", "string"),))] = 0.95
     at_most: Share = 0.05
@@ -337,8 +372,16 @@ class Config(Section):
     """A whole configuration; an endpoint may be given as its URL alone.
 
     Attributes:
-        endpoints: where the API is served.
+        version: of this file's format.
+        endpoints: where the API is served: at least one URL, or keys for each.
         hosts: other host names whose requests are routed, such as an SDK's default host.
+        geo: where this host is, and which database places addresses.
+        clock: how requests are stamped with the time; left out: they are not stamped.
+        token: where the shared access token comes from; left out: none is sent.
+        limits: one limit for all regions together.
+        probe: how endpoints are measured.
+        failover: when and how a request is tried again.
+        tls: whom to trust.
     """
 
     version: Literal[1] = 1
@@ -375,7 +418,7 @@ def _same_names(endpoints: tuple[Endpoint, ...]) -> list[str]:
     for index, endpoint in enumerate(endpoints):
         if endpoint.name in seen:
             problems.append(
-                f"endpoints.{index}.name: another endpoint is named {endpoint.name}: "
+                f"endpoints.{index}.name: another endpoint has this name: "
                 "give each a name of its own"
             )
         seen.add(endpoint.name)

@@ -1,0 +1,79 @@
+"""Which URLs the router serves, and what part of them belongs to the request.
+
+Rule 1: a request is served if it is addressed to an endpoint's own origin, to one of `hosts`, or to
+        `BASE_URL`; anything else is refused before a byte leaves, since it would carry credentials
+        to a place that the configuration does not name.
+Rule 2: an endpoint's base path is taken off a request's path and the chosen endpoint's is put in
+        front. At BASE_URL and `hosts` a path without base path is as good: both `/v1/messages` and
+        `/messages` reach `https://eu.example/v1/messages`. At an endpoint's own origin a path
+        outside its base path is refused, since it names something that is not served.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.endpoint import DEFAULT_PORTS
+from router.errors import UnknownHostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from router.endpoint import Endpoint
+
+__all__ = ["BASE_URL", "Addresses"]
+
+BASE_HOST = "router.invalid"  # RFC 2606: never resolves, so a request that strays goes nowhere
+BASE_URL = f"https://{BASE_HOST}"
+
+
+class Addresses:
+    """The served URLs of one configuration."""
+
+    __slots__ = ("_all_bases", "_by_origin", "_hosts")
+
+    def __init__(self, endpoints: Iterable[Endpoint], hosts: Iterable[str]) -> None:
+        self._hosts = frozenset(hosts) | {BASE_HOST}
+        by_origin: dict[tuple[str, str, int], set[bytes]] = {}
+        for endpoint in endpoints:
+            origin = endpoint.origin
+            base = origin.base_path.encode("ascii")
+            by_origin.setdefault((origin.scheme, origin.host, origin.port), set()).add(base)
+        self._by_origin = {key: _longest_first(bases) for key, bases in by_origin.items()}
+        self._all_bases = _longest_first(set().union(*by_origin.values()))
+
+    def relative(self, *, scheme: str, host: str, port: int | None, target: bytes) -> bytes:
+        """Return what of `target` (path and query) comes behind a base path.
+
+        Raises:
+            UnknownHostError: the URL is not served; the message says what to change.
+        """
+        number = port or DEFAULT_PORTS.get(scheme, 0)
+        bases = self._by_origin.get((scheme, host, number))
+        if bases is not None:
+            rest = _strip(target, bases)
+            if rest is None:
+                served = b", ".join(bases).decode("ascii")
+                raise UnknownHostError(
+                    f"{host} is served below {served} only: address the request there, "
+                    f"or to {BASE_URL}"
+                )
+            return rest
+        if host in self._hosts:
+            rest = _strip(target, self._all_bases)
+            return target if rest is None else rest
+        raise UnknownHostError(
+            f"no endpoint has the host {host}: use a relative URL or base_url={BASE_URL!r}, "
+            "or add the host to hosts: in the configuration"
+        )
+
+
+def _longest_first(bases: set[bytes]) -> tuple[bytes, ...]:
+    return tuple(sorted(bases, key=lambda base: (-len(base), base)))
+
+
+def _strip(target: bytes, bases: tuple[bytes, ...]) -> bytes | None:
+    for base in bases:
+        if target.startswith(base) and target[len(base) : len(base) + 1] in {b"", b"/", b"?"}:
+            return target[len(base) :]
+    return None

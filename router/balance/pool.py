@@ -1,0 +1,294 @@
+"""EndpointPool: the one owner of endpoint state.
+
+Rule 1: every change happens here, under one lock that is held for arithmetic only.
+Rule 2: readers get an immutable ranking; it is made anew when evidence arrives, not on each request.
+Rule 3: a Choice gives back what it took (in-flight count, trial) exactly once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from router.balance.constraints import Vocabulary, allows, describe
+from router.balance.ranking import Ranked, order
+from router.balance.state import Availability, State
+from router.errors import ConfigError, NoEndpointError
+from router.latency.schedule import ProbeView
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Collection, Mapping
+
+    from router.config.settings import Failover
+    from router.endpoint import Endpoint
+    from router.geo.prior import Prior
+    from router.options import Options
+
+__all__ = ["Choice", "Cooling", "EndpointPool"]
+
+RERANK_EVERY = 0.05
+
+
+class Cooling(Exception):  # noqa: N818 - a fact for the flow, not an error of ours
+    """Every endpoint that may serve asked to be left alone until `until` (monotonic seconds)."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__(until)
+        self.until = until
+
+
+@dataclass(slots=True)
+class Choice:
+    """An endpoint taken for one attempt; `again` says that this request was there before."""
+
+    ranked: Ranked
+    ranking: tuple[Ranked, ...]
+    again: bool
+    trial: bool
+    _state: State
+    _lock: threading.Lock
+    _held: bool = field(default=True)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the attempt goes."""
+        return self._state.endpoint
+
+    def give_back(self) -> None:
+        """Return the in-flight count and the trial; a second call does nothing."""
+        with self._lock:
+            if self._held:
+                self._held = False
+                self._state.in_flight -= 1
+                if self.trial:
+                    self._state.trial = False
+
+
+class EndpointPool:
+    """Chooses endpoints and learns from what became of the choice."""
+
+    def __init__(
+        self,
+        endpoints: Mapping[str, tuple[Endpoint, Prior]],
+        failover: Failover,
+        *,
+        chance: random.Random,
+    ) -> None:
+        self._failover = failover
+        self._chance = chance
+        self.reset_after_fork()
+        self._states: dict[str, State] = {}
+        self._ranking: tuple[Ranked, ...] = ()
+        self._ranked_at = 0.0
+        self._vocabulary = Vocabulary(())
+        self.update(endpoints, failover)
+
+    def reset_after_fork(self) -> None:
+        """Take a lock of one's own; the parent's may be held for ever."""
+        self._lock = threading.Lock()
+
+    # -- which endpoints there are
+
+    def update(self, endpoints: Mapping[str, tuple[Endpoint, Prior]], failover: Failover) -> None:
+        """Take a new set; an endpoint that stays the same keeps what was learnt about it."""
+        with self._lock:
+            self._failover = failover
+            self._states = {
+                name: self._kept(endpoint, prior) for name, (endpoint, prior) in endpoints.items()
+            }
+            self._vocabulary = Vocabulary(s.endpoint for s in self._states.values())
+            self._rerank(time.monotonic())
+
+    def _kept(self, endpoint: Endpoint, prior: Prior) -> State:
+        old = self._states.get(endpoint.name)
+        if old is None or old.endpoint.url != endpoint.url:
+            return State(endpoint, prior)
+        old.endpoint = endpoint
+        old.place(prior)
+        return old
+
+    def place(self, name: str, prior: Prior) -> None:
+        """Take a better prior for an endpoint; its samples stay."""
+        with self._lock:
+            if (state := self._states.get(name)) is not None:
+                state.place(prior)
+                self._rerank(time.monotonic())
+
+    def set_drained(self, name: str, *, drained: bool) -> None:
+        """Send nothing new to an endpoint, or send again.
+
+        Raises:
+            ConfigError: no endpoint has that name.
+        """
+        with self._lock:
+            if name not in self._states:
+                raise ConfigError(f"no endpoint is named {name}: see rank() for the names")
+            self._states[name].drained = drained
+            self._rerank(time.monotonic())
+
+    def check(self, options: Options) -> None:
+        """Raise OptionsError where a request names what no endpoint has."""
+        if options.constrained:
+            self._vocabulary.check(options)
+
+    # -- choosing
+
+    def choose(
+        self, options: Options, *, tried: Collection[str], repeatable: bool, now: float
+    ) -> Choice:
+        """Take the best endpoint that may serve the request now.
+
+        Raises:
+            Cooling: those that may serve asked to be left alone.
+            NoEndpointError: the constraints leave none.
+        """
+        with self._lock:
+            ranked = self._pick(options, tried, now, repeatable=repeatable)
+            state = self._states[ranked.name]
+            trial = state.availability(now) is Availability.TRIAL
+            state.in_flight += 1
+            state.trial = state.trial or trial
+            again = ranked.name in tried
+            return Choice(ranked, self._ranking, again, trial, state, self._lock)
+
+    def has_fresh(self, options: Options, *, tried: Collection[str], now: float) -> bool:
+        """Return whether a healthy endpoint is left that this request has not tried."""
+        with self._lock:
+            return any(
+                ranked.name not in tried
+                and allows(options, ranked.endpoint)
+                and self._states[ranked.name].availability(now) is Availability.READY
+                for ranked in self._ranking
+            )
+
+    def _pick(
+        self, options: Options, tried: Collection[str], now: float, *, repeatable: bool
+    ) -> Ranked:
+        best: Ranked | None = None
+        best_class = 4
+        cooling: list[float] = []
+        allowed = False
+        for ranked in self._ranking:
+            if not allows(options, ranked.endpoint):
+                continue
+            allowed = True
+            state = self._states[ranked.name]
+            available = state.availability(now)
+            if available is Availability.COOLING:
+                cooling.append(state.cooling_until)
+            if available in {Availability.COOLING, Availability.DRAINED}:
+                continue
+            ready = available is Availability.READY
+            ready = ready or (available is Availability.TRIAL and repeatable)
+            rank = (0 if ready else 2) + (ranked.name in tried)
+            if rank < best_class:
+                best, best_class = ranked, rank
+            if rank == 0:
+                break
+        if best is not None:
+            return best
+        if cooling:
+            raise Cooling(min(cooling))
+        raise NoEndpointError(_nothing_left(options, allowed=allowed))
+
+    # -- learning
+
+    def answered(self, choice: Choice, elapsed: float, *, now: float) -> None:
+        """Take an answer that speaks for the endpoint, `elapsed` seconds after sending."""
+        state = choice._state  # noqa: SLF001 - a Choice is this pool's own ticket
+        with self._lock:
+            was = state.cause
+            state.succeeded(elapsed, now=now)
+            if was is not None or now - self._ranked_at >= RERANK_EVERY:
+                self._rerank(now)
+
+    def failed(self, choice: Choice, words: str, *, reached: bool, now: float) -> None:
+        """Take a failure that counts against the endpoint."""
+        with self._lock:
+            choice._state.failed(  # noqa: SLF001 - a Choice is this pool's own ticket
+                words, reached=reached, now=now, failover=self._failover, chance=self._chance
+            )
+            self._rerank(now)
+
+    def cool(self, choice: Choice, seconds: float, *, now: float) -> None:
+        """Leave the endpoint alone for `seconds`, because it said so."""
+        with self._lock:
+            choice._state.cool(now + seconds)  # noqa: SLF001 - a Choice is this pool's own ticket
+            self._rerank(now)
+
+    def probed(self, name: str, *, connect: float, warm: float, now: float) -> None:
+        """Take a probe's figures in seconds."""
+        with self._lock:
+            if (state := self._states.get(name)) is not None:
+                state.probed(connect=connect, warm=warm)
+                self._rerank(now)
+
+    def probe_failed(self, name: str, words: str, *, now: float) -> None:
+        """Take a probe's failure."""
+        with self._lock:
+            if (state := self._states.get(name)) is not None:
+                state.probe_failed(words, now=now, failover=self._failover, chance=self._chance)
+                self._rerank(now)
+
+    # -- reading
+
+    def ranking(self, now: float) -> tuple[Ranked, ...]:
+        """Return all endpoints, best first, as of `now`."""
+        with self._lock:
+            self._rerank(now)
+            return self._ranking
+
+    def in_flight(self) -> dict[str, int]:
+        """Return how many attempts are under way at each endpoint."""
+        with self._lock:
+            return {name: state.in_flight for name, state in self._states.items()}
+
+    def probe_views(self) -> dict[str, tuple[Endpoint, ProbeView]]:
+        """Return what the probe schedule has to know, best endpoint first."""
+        with self._lock:
+            ranking = self._ranking
+            best = ranking[0].cost if ranking else 0.0
+            return {ranked.name: (ranked.endpoint, self._view(ranked, best)) for ranked in ranking}
+
+    def _view(self, ranked: Ranked, best: float) -> ProbeView:
+        state = self._states[ranked.name]
+        return ProbeView(
+            samples=state.estimate.samples,
+            cost=ranked.cost,
+            sd=state.estimate.sd,
+            best=best,
+            down=state.cause is not None or state.probe_failures > 0,
+            population=len(self._states),
+        )
+
+    def _rerank(self, now: float) -> None:
+        extras = [state.extra_service(now) for state in self._states.values()]
+        total = sum(weight for _, weight in extras)
+        typical = sum(extra * weight for extra, weight in extras) / total if total > 0 else 0.0
+        current = self._ranking[0].name if self._ranking else None
+        rows = (_row(state, typical, now) for state in self._states.values())
+        self._ranking = order(rows, current=current)
+        self._ranked_at = now
+
+
+def _row(state: State, typical: float, now: float) -> Ranked:
+    return Ranked(
+        endpoint=state.endpoint,
+        estimate=state.estimate,
+        prior=state.prior,
+        cost=state.cost(typical, now),
+        health=state.availability(now).value,
+        trouble=state.trouble,
+    )
+
+
+def _nothing_left(options: Options, *, allowed: bool) -> str:
+    if allowed:
+        return "every endpoint that may serve this request is drained: undrain one"
+    return (
+        f"no endpoint satisfies {describe(options)} together: "
+        "relax the request's Options or add an endpoint"
+    )

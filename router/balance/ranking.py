@@ -1,0 +1,136 @@
+"""The order of endpoints, and the reasons for it.
+
+Rule 1: cost is the expected seconds of a request: network RTT plus service time, divided by weight.
+        Tiers come before cost.
+Rule 2: the endpoint in use keeps its place unless another is better by more than 5 ms and 5 %, and
+        by more than both estimates' noise; an unhealthy one loses it at once.
+Rule 3: a Ranked is immutable and holds numbers; its words are made when somebody reads them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from router.latency.estimate import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from router.endpoint import Endpoint
+    from router.geo.prior import Prior
+
+__all__ = ["Ranked", "order", "seen_from"]
+
+LEAST_GAIN = 0.005
+LEAST_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One endpoint's place in a ranking.
+
+    Attributes:
+        endpoint: the endpoint.
+        estimate: its round-trip time and where the figure comes from.
+        prior: what geography alone says.
+        cost: expected seconds of a request there.
+        health: healthy, ejected, on trial, cooling or drained.
+        trouble: the last failure in words, while it matters.
+    """
+
+    endpoint: Endpoint
+    estimate: Estimate
+    prior: Prior
+    cost: float
+    health: str
+    trouble: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The endpoint's name."""
+        return self.endpoint.name
+
+    @property
+    def rtt_ms(self) -> float:
+        """The estimated round-trip time in milliseconds."""
+        return self.estimate.rtt * 1e3
+
+    @property
+    def spread_ms(self) -> float:
+        """One standard deviation of that estimate in milliseconds."""
+        return self.estimate.rtt * (math.exp(self.estimate.sd) - 1) * 1e3
+
+    @property
+    def prior_ms(self) -> float:
+        """The round-trip time that geography alone suggests, in milliseconds."""
+        return self.prior.rtt * 1e3
+
+    @property
+    def distance_km(self) -> float | None:
+        """Great-circle distance in kilometres, where both places are known."""
+        return self.prior.distance_km
+
+    @property
+    def source(self) -> str:
+        """Where `rtt_ms` comes from: prior, blended or measured."""
+        return self.estimate.source
+
+    @property
+    def reason(self) -> str:
+        """One sentence that says why it stands where it stands."""
+        if self.estimate.source == "prior":
+            basis = f"about {self.rtt_ms:.0f} ms expected: {self.prior.why}"
+        else:
+            probes = f"{self.estimate.samples} probe{'s' * (self.estimate.samples > 1)}"
+            kind = "warm request" if self.estimate.behind_edge else "round trip"
+            basis = f"{self.rtt_ms:.1f} ± {self.spread_ms:.1f} ms {kind} over {probes}"
+        extra = (self.cost * self.endpoint.weight - self.estimate.rtt) * 1e3
+        parts = [basis]
+        if extra >= 1:
+            parts.append(f"{extra:.0f} ms service")
+        if self.endpoint.tier > 1:
+            parts.append(f"tier {self.endpoint.tier}")
+        if self.health != "healthy" or self.trouble:
+            parts.append(f"{self.health}: {self.trouble}" if self.trouble else self.health)
+        return ", ".join(parts)
+
+
+def seen_from(priors: Mapping[str, Prior], rows: Iterable[Ranked]) -> list[Ranked]:
+    """Return `rows` as geography alone ranks them for somebody else; health stays as seen here."""
+    return sorted((_expected(row, priors[row.name]) for row in rows), key=_key)
+
+
+def _expected(row: Ranked, prior: Prior) -> Ranked:
+    estimate = Estimate(prior.rtt, prior.sigma, "prior", 0)
+    cost = prior.rtt / row.endpoint.weight
+    return replace(row, estimate=estimate, prior=prior, cost=cost)
+
+
+def order(rows: Iterable[Ranked], *, current: str | None) -> tuple[Ranked, ...]:
+    """Return `rows` best first; `current` names the endpoint in use."""
+    ordered = sorted(rows, key=_key)
+    for place, row in enumerate(ordered):
+        if row.name == current:
+            best = next(o for o in ordered if _group(o) == _group(row))
+            if best is not row and not _beats(best, row):
+                ordered.insert(ordered.index(best), ordered.pop(place))
+            break
+    return tuple(ordered)
+
+
+def _group(row: Ranked) -> tuple[bool, int]:
+    return row.health in {"ejected", "drained"}, row.endpoint.tier
+
+
+def _key(row: Ranked) -> tuple[bool, int, float]:
+    return *_group(row), row.cost
+
+
+def _beats(challenger: Ranked, current: Ranked) -> bool:
+    gain = current.cost - challenger.cost
+    if gain <= max(LEAST_GAIN, LEAST_SHARE * current.cost):
+        return False
+    noise = math.hypot(challenger.estimate.sd, current.estimate.sd)
+    return math.log(current.cost / challenger.cost) > noise

@@ -1,0 +1,129 @@
+"""One request on its way: Call in, Outgoing to the wire, Answer back.
+
+Rule 1: these know no HTTP library; a header is a pair of bytes, a body is an opaque stream.
+Rule 2: a body is sent again only if it is bytes, or was not started.
+Rule 3: Host, Authorization and the timestamp are made anew for each attempt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from router.options import NO_OPTIONS, Options
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+
+    from router.attempt import Attempt
+    from router.endpoint import Endpoint
+
+__all__ = ["Answer", "Body", "Call", "Header", "Once", "Outgoing"]
+
+Header = tuple[bytes, bytes]
+
+
+class Once:
+    """A body that can be read once, and remembers whether somebody began."""
+
+    __slots__ = ("_stream", "started")
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.started = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.started = True
+        return iter(self._stream)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self.started = True
+        return aiter(self._stream)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body: bytes that can be sent again, or a Once."""
+
+    stream: Any
+    replayable: bool
+
+    @property
+    def sendable(self) -> bool:
+        """Whether it can be sent from its beginning."""
+        return self.replayable or not self.stream.started
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One attempt's request as the wire sends it; `timeouts` are seconds by phase."""
+
+    method: str
+    endpoint: Endpoint
+    target: bytes
+    headers: list[Header]
+    body: Body
+    timeouts: dict[str, float | None]
+    extensions: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Answer:
+    """A response: status, raw headers, and a body that holds its connection until closed."""
+
+    status: int
+    headers: list[Header]
+    stream: Any
+    extensions: dict[str, Any]
+    content: bytes | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """A caller's request and what has become of it so far; instants are monotonic seconds.
+
+    Attributes:
+        path: what comes behind an endpoint's base path, with the query.
+        headers: the caller's, without those that each attempt makes anew.
+        timeouts: the caller's own, in seconds by phase.
+        kept: the last answer that was not good enough, in case no better one comes.
+    """
+
+    method: str
+    path: bytes
+    headers: list[Header]
+    body: Body
+    timeouts: Mapping[str, float | None]
+    extensions: Mapping[str, Any]
+    started: float
+    deadline: float
+    repeat: str
+    options: Options = NO_OPTIONS
+    keyed: bool = False
+    attempts: list[Attempt] = field(default_factory=list)
+    tried: set[str] = field(default_factory=set)
+    backoffs: int = 0
+    token_renewed: bool = False
+    kept: Answer | None = None
+
+    def addressed_to(
+        self, endpoint: Endpoint, extra: Collection[Header], *, budget: float
+    ) -> Outgoing:
+        """Return the request for one attempt at `endpoint`, with `budget` seconds for its head."""
+        origin = endpoint.origin
+        return Outgoing(
+            method=self.method,
+            endpoint=endpoint,
+            target=origin.base_path.encode("ascii") + self.path,
+            headers=[(b"Host", origin.authority.encode("ascii")), *self.headers, *extra],
+            body=self.body,
+            timeouts={
+                phase: _clipped(self.timeouts.get(phase), budget)
+                for phase in ("connect", "read", "write", "pool")
+            },
+            extensions=self.extensions,
+        )
+
+
+def _clipped(timeout: float | None, budget: float) -> float:
+    return budget if timeout is None else min(timeout, budget)

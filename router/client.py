@@ -1,0 +1,72 @@
+"""Client and AsyncClient: httpx's own, with every request routed.
+
+Rule: they are httpx clients in all but the transport; what only a transport could honour (verify,
+      cert, proxy, …) is refused rather than ignored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from router.addressing import BASE_URL
+from router.transport import AsyncTransport, Transport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from router.config.settings import Config
+    from router.router import Router
+
+__all__ = ["AsyncClient", "Client", "client_options"]
+
+NOT_OURS = {
+    "transport": "pass router.Transport to httpx.Client instead",
+    "mounts": "pass router.Transport to httpx.Client instead",
+    "verify": "set tls: in the configuration",
+    "cert": "set tls: in the configuration",
+    "proxy": "proxies are not supported",
+    "http1": "the wire speaks HTTP/1.1",
+    "http2": "the wire speaks HTTP/1.1",
+    "limits": "set limits: in the configuration",
+    "app": "pass router.Transport to httpx.Client instead",
+}
+
+
+def client_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the client's keyword arguments with the router's defaults.
+
+    Raises:
+        TypeError: an argument would be ignored; the message says what to do instead.
+    """
+    for name, advice in NOT_OURS.items():
+        if name in options:
+            raise TypeError(f"a router client takes no {name}=: {advice}")
+    return {"base_url": BASE_URL, "timeout": None, **options}
+
+
+class Client(httpx.Client):
+    """An `httpx.Client` whose requests go to the best endpoint."""
+
+    router: Router
+
+    def __init__(self, config: str | Path | Config | Router, **options: Any) -> None:
+        """Take a configuration file, a Config or a running Router, and httpx.Client's options."""
+        options = client_options(options)
+        transport = Transport(config)
+        self.router = transport.router
+        super().__init__(transport=transport, **options)
+
+
+class AsyncClient(httpx.AsyncClient):
+    """An `httpx.AsyncClient` whose requests go to the best endpoint."""
+
+    router: Router
+
+    def __init__(self, config: str | Path | Config | Router, **options: Any) -> None:
+        """Take a configuration file, a Config or a running Router, and httpx's options."""
+        options = client_options(options)
+        transport = AsyncTransport(config)
+        self.router = transport.router
+        super().__init__(transport=transport, **options)

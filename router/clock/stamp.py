@@ -1,0 +1,121 @@
+"""The timestamp on a request: how a moment is written, and what happens when it is not sure.
+
+Rule 1: every format is UTC and the same in every locale.
+Rule 2: a stamp is taken when it is asked for, anew for every attempt.
+Rule 3: the first requests wait a moment for the first synchronisation, in small steps, so that they
+        leave as soon as it has ended.
+Rule 4: above `max_error` the user's `when_unsure` decides: stamp and warn once a minute, refuse
+        before anything is sent, or send without a stamp.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import threading
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Literal
+
+from router.clock.clock import UNBOUNDED
+from router.errors import ClockError
+
+if TYPE_CHECKING:
+    from router.clock.clock import Clock, Stamp
+    from router.config.settings import ClockSettings
+
+__all__ = ["Format", "Stamper", "write"]
+
+Format = Literal["unix", "unix_ms", "rfc3339", "http_date"]
+
+NS, MS = 10**9, 10**6
+WARN_EVERY = 60.0
+STEP = 0.005
+log = logging.getLogger("router.clock")
+
+
+def write(ns: int, format: Format) -> str:  # noqa: A002 - the setting's own name
+    """Return Unix nanoseconds as text; what the format cannot show is cut off, never rounded up."""
+    if format == "unix_ms":
+        return str(ns // MS)
+    seconds, rest = divmod(ns, NS)
+    if format == "unix":
+        return str(seconds)
+    if format == "rfc3339":
+        return f"{_date_time(seconds)}.{rest // MS:03d}Z"
+    return _http_date(seconds)
+
+
+@functools.lru_cache(maxsize=4)
+def _date_time(seconds: int) -> str:
+    year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
+    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
+
+
+@functools.lru_cache(maxsize=4)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
+
+
+class Stamper:
+    """Writes the clock's time into a request header as the `clock:` section says.
+
+    Args:
+        clock: what time it is.
+        settings: header, format, max_error and when_unsure.
+    """
+
+    def __init__(self, clock: Clock, settings: ClockSettings) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._name = settings.header.encode("ascii") if settings.header else None
+        self._max_error_ns = int(settings.max_error * NS)
+        self._lock = threading.Lock()
+        self._warned = -math.inf
+
+    def settling(self, now: float) -> float:
+        """Return after how many seconds to ask again whether the clock is ready; 0 if it is."""
+        return min(self._clock.settling(now), STEP) if self._name else 0.0
+
+    def header(self, now: float) -> tuple[bytes, bytes] | None:
+        """Return the header's name and value, or None where the request goes without.
+
+        Args:
+            now: monotonic seconds, for the one warning a minute.
+
+        Raises:
+            ClockError: the clock's bound is above `max_error` and `when_unsure` is `refuse`.
+        """
+        if self._name is None:
+            return None
+        stamp = self._clock.now()
+        if stamp.bound_ns > self._max_error_ns and not self._accept(stamp, now):
+            return None
+        return self._name, write(stamp.ns, self._settings.format).encode("ascii")
+
+    def _accept(self, stamp: Stamp, now: float) -> bool:
+        """Decide about a stamp that is not sure enough."""
+        policy = self._settings.when_unsure
+        if policy == "refuse":
+            raise ClockError(
+                f"{self._doubt(stamp)}, and clock.when_unsure is refuse: let UDP port 123 to "
+                "clock.servers through, raise clock.max_error, or set clock.when_unsure to warn"
+            )
+        if policy == "warn" and self._is_time_to_warn(now):
+            log.warning("%s: requests are stamped all the same", self._doubt(stamp))
+        return policy == "warn"
+
+    def _doubt(self, stamp: Stamp) -> str:
+        known = "not known" if stamp.bound_ns == UNBOUNDED else f"{stamp.bound_ns / NS:.3f} s"
+        return (
+            f"the clock's error bound is {known} (source {stamp.source}), "
+            f"above clock.max_error of {self._settings.max_error:g} s"
+        )
+
+    def _is_time_to_warn(self, now: float) -> bool:
+        with self._lock:
+            due = now - self._warned >= WARN_EVERY
+            if due:
+                self._warned = now
+        return due

@@ -1,0 +1,141 @@
+"""The HTTP families that the router speaks: httpx, and its continuation httpx2.
+
+Rule 1: a family is data: two modules and the classes made from them. No other module imports
+        either library.
+Rule 2: an error of ours becomes, at the border, also an exception of the caller's family: of the
+        class that its cause had, so that `except httpx.ConnectTimeout` keeps working.
+Rule 3: httpx2 is imported when somebody asks for it, never before.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from router.bodies import AsyncBody, SyncBody
+from router.errors import DeadlineError, RouterError
+from router.failover.verdict import Phase, SendFailure
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["Family", "family"]
+
+NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})
+LOCAL = frozenset({"LocalProtocolError", "UnsupportedProtocol", "PoolTimeout"})
+WORDS = {
+    "ConnectTimeout": "no connection in time",
+    "ConnectError": "no connection",
+    "ReadTimeout": "no answer in time",
+    "WriteTimeout": "the request could not be written in time",
+    "PoolTimeout": "no free connection in time",
+    "ReadError": "the connection broke while reading",
+    "WriteError": "the connection broke while writing",
+    "RemoteProtocolError": "the server broke off or broke the protocol",
+    "LocalProtocolError": "the request is not valid HTTP",
+    "ProxyError": "the proxy refused",
+}
+
+
+class Family:
+    """One HTTP library with the classes that tie the router to it."""
+
+    def __init__(self, http: ModuleType, core: ModuleType, *, cancellable: bool) -> None:
+        """`cancellable`: whether a request of the library may be cancelled without harm."""
+        self.http: Any = http
+        self.core: Any = core
+        self.cancellable = cancellable
+        self.body: Any = type("Body", (SyncBody, self.http.SyncByteStream), {})
+        self.async_body: Any = type("AsyncBody", (AsyncBody, self.http.AsyncByteStream), {})
+        self._classes: dict[tuple[type, type], type] = {}
+
+    def foreign(self, error: Exception) -> type[Exception] | None:
+        """Return the family's class for an exception of its core, or None if it is not one."""
+        for cls in type(error).__mro__:
+            if cls.__module__.partition(".")[0] == self.core.__name__:
+                found: type[Exception] | None = getattr(self.http, cls.__name__, None)
+                if found is not None:
+                    return found
+        return None
+
+    def failure(self, error: Exception) -> SendFailure | None:
+        """Return a transport's exception in neutral words, or None if it is not one."""
+        cls = self.foreign(error)
+        if cls is None:
+            return None
+        name = cls.__name__
+        phase = Phase.NOT_SENT if name in NEVER_SENT else Phase.SENT
+        phase = Phase.LOCAL if name in LOCAL else phase
+        words = WORDS.get(name, name)
+        detail = _detail(error)
+        return SendFailure(phase, f"{words}{detail}", self.translated(error))
+
+    def translated(self, error: Exception) -> Exception:
+        """Return the family's exception for one of its core's; others as they are."""
+        cls = self.foreign(error)
+        return error if cls is None else cls(str(error))
+
+    def raised(self, error: RouterError, request: Any) -> Exception:
+        """Return `error` as an exception that is also the family's, bound to the request."""
+        if isinstance(error, self.http.TransportError):
+            return error
+        cause = error.__cause__
+        base = type(cause) if isinstance(cause, self.http.TransportError) else None
+        if base is None:
+            timed_out = isinstance(error, DeadlineError)
+            base = self.http.TimeoutException if timed_out else self.http.TransportError
+        made = self._class(type(error), base)
+        twin: Exception = made.__new__(made, *error.args)
+        twin.__dict__.update(error.__dict__)
+        twin.args = error.args
+        twin.__cause__ = cause
+        twin.__suppress_context__ = True
+        twin.request = request  # type: ignore[attr-defined]
+        return twin
+
+    def _class(self, ours: type, theirs: type) -> type:
+        key = (ours, theirs)
+        if key not in self._classes:
+            self._classes[key] = type(ours.__name__, key, {"__module__": ours.__module__})
+        return self._classes[key]
+
+
+def _detail(error: Exception) -> str:
+    """Return what an operating-system or TLS error adds, without addresses or contents."""
+    text = str(error)
+    for sign, words in SIGNS.items():
+        if sign in text:
+            return f": {words}"
+    return ""
+
+
+SIGNS = {
+    "Connection refused": "connection refused",
+    "All connection attempts failed": "all addresses refused",
+    "Name or service not known": "the name does not resolve",
+    "Temporary failure in name resolution": "the name does not resolve now",
+    "CERTIFICATE_VERIFY_FAILED": "the TLS certificate is not trusted",
+    "Connection reset": "reset by the server",
+    "Server disconnected": "closed without an answer",
+    "Network is unreachable": "no route",
+}
+
+
+@functools.cache
+def family(name: str) -> Family:
+    """Return the family called `httpx` or `httpx2`.
+
+    Raises:
+        ImportError: httpx2 is not installed; the message says how to install it.
+    """
+    if name == "httpx":
+        return Family(_module("httpx"), _module("httpcore"), cancellable=False)
+    try:
+        return Family(_module("httpx2"), _module("httpcore2"), cancellable=True)
+    except ImportError:
+        raise ImportError("httpx2 is not installed: pip install 'region-router[httpx2]'") from None
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(name)

@@ -1,0 +1,125 @@
+"""The loop that measures endpoints, on the background thread, for sync and async clients alike.
+
+Rule: it reads views from the pool and hands results back to it; it decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.latency.probe import ProbeError, measure
+from router.latency.schedule import due_at, first_due, jitter
+
+if TYPE_CHECKING:
+    import random
+    import ssl
+    from collections.abc import Callable, Container
+
+    from router.balance.pool import EndpointPool
+    from router.config.settings import Probe
+    from router.endpoint import Endpoint
+
+__all__ = ["Prober", "probe_once"]
+
+logger = logging.getLogger("router.latency")
+
+LONGEST_NAP = 1.0
+SHORTEST_NAP = 0.01
+MOST_AT_ONCE = 64
+
+
+@dataclass(slots=True)
+class Plan:
+    """When one endpoint is due; `last` is None until its first probe ended."""
+
+    first: float
+    last: float | None = None
+    factor: float = 1.0
+    busy: bool = False
+
+
+class Prober:
+    """Probes the pool's endpoints as `schedule` says."""
+
+    def __init__(
+        self,
+        pool: EndpointPool,
+        settings: Probe,
+        *,
+        tls: Callable[[], ssl.SSLContext],
+        chance: random.Random,
+    ) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._tls = tls
+        self._chance = chance
+        self._plans: dict[str, Plan] = {}
+        self._ended = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Probe until cancelled."""
+        self._ended = asyncio.Event()
+        while True:
+            now = time.monotonic()
+            nap = max(self._start_due(now) - now, SHORTEST_NAP)
+            self._ended.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), nap)
+
+    def _start_due(self, now: float) -> float:
+        views = self._pool.probe_views()
+        self._forget(views.keys())
+        wake = now + LONGEST_NAP
+        for rank, (name, (endpoint, view)) in enumerate(views.items()):
+            plan = self._plans.get(name)
+            if plan is None:
+                wait = first_due(rank, every=self._settings.every, chance=self._chance)
+                plan = self._plans[name] = Plan(now + wait)
+            if plan.busy:
+                continue
+            due = plan.first
+            if plan.last is not None:
+                due = due_at(view, last=plan.last, every=self._settings.every, factor=plan.factor)
+            if due <= now and len(self._running) < MOST_AT_ONCE:
+                self._start(endpoint, plan)
+            else:
+                wake = min(wake, due)
+        return wake
+
+    def _forget(self, known: Container[str]) -> None:
+        for name in [name for name in self._plans if name not in known]:
+            del self._plans[name]
+
+    def _start(self, endpoint: Endpoint, plan: Plan) -> None:
+        plan.busy = True
+        task = asyncio.get_running_loop().create_task(self._probe(endpoint, plan))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _probe(self, endpoint: Endpoint, plan: Plan) -> None:
+        try:
+            await probe_once(self._pool, endpoint, self._settings, tls=self._tls)
+        finally:
+            plan.last = time.monotonic()
+            plan.factor = jitter(self._chance)
+            plan.busy = False
+            self._ended.set()
+
+
+async def probe_once(
+    pool: EndpointPool, endpoint: Endpoint, settings: Probe, *, tls: Callable[[], ssl.SSLContext]
+) -> None:
+    """Probe one endpoint and tell the pool; never raises for a failed probe."""
+    try:
+        context = tls() if endpoint.origin.scheme == "https" else None
+        measured = await measure(endpoint, settings, tls=context)
+    except ProbeError as error:
+        pool.probe_failed(endpoint.name, str(error), now=time.monotonic())
+        return
+    pool.probed(endpoint.name, connect=measured.connect, warm=measured.warm, now=time.monotonic())

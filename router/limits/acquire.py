@@ -1,0 +1,65 @@
+"""The wait for a permit, told once for both ports.
+
+Rule: a place in the queue is left on every way out that brings no permit: the deadline, an error,
+a cancelled task, an interrupted thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from router.limits.permit import Permit, too_late
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from router.limits.limiter import Limiter
+    from router.limits.permit import Ticket
+
+__all__ = ["Port", "acquire"]
+
+T = TypeVar("T")
+
+LONGEST_NAP = 3600.0  # a lock of the system takes no infinite timeout
+
+
+class Port(Protocol):
+    """What `acquire` needs of the port that does the waiting."""
+
+    def now(self) -> float:
+        """Return monotonic seconds."""
+        ...
+
+    async def wait(self, future: Future[T], timeout: float) -> T:  # noqa: ASYNC109 - also blocks
+        """Return the future's result, or raise TimeoutError after `timeout` seconds."""
+        ...
+
+
+async def acquire(limiter: Limiter, port: Port, deadline: float, cost: float = 1.0) -> Permit:
+    """Return a permit when it is this request's turn.
+
+    Raises:
+        LimitError: the queue is full, or the turn comes after `deadline`, a monotonic time.
+        OptionsError: the cost is above the burst.
+    """
+    admitted = limiter.admit(port.now(), cost=cost, deadline=deadline)
+    if isinstance(admitted, Permit):
+        return admitted
+    try:
+        while (permit := admitted.poll(port.now())) is None:
+            await _nap(admitted, port, deadline)
+    except BaseException:
+        admitted.leave()
+        raise
+    return permit
+
+
+async def _nap(ticket: Ticket, port: Port, deadline: float) -> None:
+    """Wait until it is worth polling again."""
+    now = port.now()
+    wait, left = ticket.wait(now), deadline - now
+    if left <= 0 or (wait is not None and wait > left):
+        raise too_late(wait, left)
+    with contextlib.suppress(TimeoutError):
+        await port.wait(ticket.nudge, min(left if wait is None else wait, LONGEST_NAP))

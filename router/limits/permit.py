@@ -1,0 +1,112 @@
+"""What the limiter hands out: a permit, a place in its queue, or a refusal.
+
+Rule: permit and place go back by `give_back` and `leave`; twice is harmless, and neither blocks.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from router.errors import LimitError, OptionsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from router.limits.limiter import Limiter
+
+__all__ = ["UNLIMITED", "Permit", "Ticket", "resolve", "too_dear", "too_late", "too_many"]
+
+
+class Permit:
+    """The right to one request; give it back when the response's body is closed."""
+
+    __slots__ = ("_limiter",)
+
+    def __init__(self, limiter: Limiter | None) -> None:
+        self._limiter = limiter
+
+    def give_back(self) -> None:
+        """Make room for the next in the queue; a second time does nothing."""
+        if self._limiter is not None:
+            self._limiter.settle(self)
+
+
+UNLIMITED = Permit(None)
+"""The permit of a limiter without a limit; there is nothing to give back."""
+
+
+class Ticket:
+    """A place in the queue: `poll`, then wait on `nudge` for at most `wait` seconds, and again."""
+
+    __slots__ = ("_limiter", "cost", "knows_when", "nudge", "nudged", "permit")
+
+    def __init__(self, limiter: Limiter, cost: float) -> None:
+        self._limiter = limiter
+        self.cost = cost
+        self.permit: Permit | None = None
+        self.nudge: Future[None] = Future()
+        """Resolved when it is worth polling; a poll in vain puts a new one in its place."""
+        self.nudged = False
+        self.knows_when = False
+        """Whether its holder was told a wait, and so polls without a nudge."""
+
+    def poll(self, now: float) -> Permit | None:
+        """Return the permit if it was granted, or can be granted now."""
+        return self._limiter.poll(self, now)
+
+    def wait(self, now: float) -> float | None:
+        """Return the seconds after which to poll though no nudge came; None: only after a nudge."""
+        return self._limiter.wait(self, now)
+
+    def leave(self) -> None:
+        """Give up the place in the queue, and the permit if it was granted meanwhile."""
+        self._limiter.settle(self)
+
+    def take_nudge(self) -> list[Future[None]]:
+        """Return the future to resolve, unless that is on its way already."""
+        if self.nudged:
+            return []
+        self.nudged = True
+        return [self.nudge]
+
+    def renew_nudge(self) -> None:
+        """Put a new future in the place of one that is resolved, or cancelled by its waiter."""
+        if self.nudged or self.nudge.cancelled():
+            self.nudge = Future()
+            self.nudged = False
+
+
+def resolve(nudges: Iterable[Future[None]]) -> None:
+    """Wake who waits on them; a waiter that gave up has cancelled its own."""
+    for nudge in nudges:
+        if nudge.set_running_or_notify_cancel():
+            nudge.set_result(None)
+
+
+def too_dear(cost: float, burst: int) -> OptionsError:
+    """Return the error of a request that no wait would ever admit."""
+    return OptionsError(
+        f"cost: {cost:g} is not above 0 and at most limits.burst ({burst}): "
+        "raise limits.burst or lower the cost"
+    )
+
+
+def too_many(waiting: int, wait: float) -> LimitError:
+    """Return the error of a request that finds the queue full."""
+    return LimitError(
+        f"{waiting} requests wait for the limiter already (limits.queue); "
+        f"the rate alone would let one more wait {wait:.3g} s",
+        retry_after=wait,
+    )
+
+
+def too_late(wait: float | None, left: float) -> LimitError:
+    """Return the error of a request whose turn does not come in the `left` seconds it has."""
+    if wait is None:
+        return LimitError("no permit was given back before the request's deadline")
+    return LimitError(
+        f"the limiter admits this request in {wait:.3g} s, but its deadline is in "
+        f"{max(0.0, left):.3g} s",
+        retry_after=wait,
+    )

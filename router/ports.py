@@ -1,0 +1,140 @@
+"""All waiting: a port sleeps, waits and sends, for threads or for tasks.
+
+Rule 1: the flow is one coroutine. `AsyncioPort` suspends it; `BlockingPort` never does, so that
+        `run` can drive it with a single `send(None)`; anything that suspends there is a bug and
+        raises.
+Rule 2: waiting on a shared future never cancels it: the waiter goes, the flight goes on.
+Rule 3: where the wire cannot be cancelled (httpx 0.28 leaves its pool with an orphan that blocks
+        it for ever, encode/httpcore #1093), each send runs in a task of its own. A cancelled
+        caller leaves at once; the task ends by the wire's own timeouts and holds the attempt's
+        Lease until then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from concurrent.futures import Future
+
+    from router.call import Answer, Outgoing
+    from router.lease import Lease
+    from router.wire import AsyncWires, Wires
+
+__all__ = ["AsyncioPort", "BlockingPort", "Port", "run"]
+
+T = TypeVar("T")
+
+MOST_KEPT = 64 * 1024
+
+
+class Port(Protocol):
+    """How the flow waits."""
+
+    def now(self) -> float:
+        """Return monotonic seconds."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+    async def wait(self, future: Future[T], timeout: float | None) -> T:
+        """Return the future's result; raise TimeoutError after `timeout` seconds."""
+        ...
+
+    async def send(self, request: Outgoing, lease: Lease) -> Answer:
+        """Send one attempt; raise SendFailure where no answer's head came."""
+        ...
+
+    async def keep(self, answer: Answer) -> Answer | None:
+        """Close an answer and return a copy with its body in memory, or None if that is large."""
+        ...
+
+
+class BlockingPort:
+    """Waits by blocking the thread."""
+
+    __slots__ = ("_wires",)
+
+    now = staticmethod(time.monotonic)
+
+    def __init__(self, wires: Wires) -> None:
+        self._wires = wires
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            time.sleep(seconds)  # noqa: ASYNC251 - this port is the one that blocks
+
+    async def wait(self, future: Future[T], timeout: float | None) -> T:  # noqa: ASYNC109
+        return future.result(timeout)
+
+    async def send(self, request: Outgoing, lease: Lease) -> Answer:  # noqa: ARG002
+        return self._wires.send(request)
+
+    async def keep(self, answer: Answer) -> Answer | None:
+        return self._wires.keep(answer, MOST_KEPT)
+
+
+class AsyncioPort:
+    """Waits by suspending the task."""
+
+    __slots__ = ("_wires",)
+
+    now = staticmethod(time.monotonic)
+
+    def __init__(self, wires: AsyncWires) -> None:
+        self._wires = wires
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            await asyncio.sleep(seconds)
+
+    async def wait(self, future: Future[T], timeout: float | None) -> T:  # noqa: ASYNC109
+        waiter = asyncio.wrap_future(future)
+        waiter.add_done_callback(_retrieve)
+        await asyncio.wait([waiter], timeout=timeout)
+        if not waiter.done():
+            raise TimeoutError
+        return waiter.result()
+
+    async def send(self, request: Outgoing, lease: Lease) -> Answer:
+        if self._wires.cancellable:
+            return await self._wires.send(request)
+        return await self._send_shielded(request, lease)
+
+    async def _send_shielded(self, request: Outgoing, lease: Lease) -> Answer:
+        task = asyncio.get_running_loop().create_task(self._wires.send(request))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            lease.share()
+            self._wires.abandon(task, lease)
+            raise
+
+    async def keep(self, answer: Answer) -> Answer | None:
+        return await self._wires.keep(answer, MOST_KEPT)
+
+
+def _retrieve(waiter: asyncio.Future[Any]) -> None:
+    """Look at the outcome, so that a waiter nobody is left to read raises no alarm."""
+    if not waiter.cancelled():
+        waiter.exception()
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Drive a coroutine whose port blocks.
+
+    Raises:
+        RuntimeError: it suspended, which a blocking port never does.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    coroutine.close()
+    raise RuntimeError("the flow suspended over a blocking port: this is a bug in region-router")

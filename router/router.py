@@ -1,0 +1,315 @@
+"""Router: wires the parts together and runs what goes on behind the requests.
+
+Rule 1: it wires and delegates; no decision is made here.
+Rule 2: making one opens no socket and starts no thread; the first request, `rank()` or `with` does.
+Rule 3: a new configuration is checked as a whole before anything of the old one is let go; parts
+        whose section did not change live on with all they have learnt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+import threading
+import time
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from router.addressing import Addresses
+from router.background import Background
+from router.balance.pool import EndpointPool
+from router.balance.ranking import seen_from
+from router.clock.clock import Clock
+from router.clock.stamp import Stamper
+from router.clock.sync import Synchroniser
+from router.config import Config, load
+from router.errors import ClosedError, ConfigError
+from router.flow import Desk
+from router.forks import register
+from router.geo.here import place_of, resolve_here
+from router.geo.locator import Locator
+from router.geo.prior import prior
+from router.latency.prober import Prober
+from router.limits.limiter import Limiter
+from router.tls import TlsContext
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from types import TracebackType
+    from typing import Self
+
+    from router.auth.grant import Grant, TokenForm
+    from router.auth.token import TokenManager
+    from router.balance.ranking import Ranked
+    from router.endpoint import Endpoint, Location
+    from router.geo.prior import Prior
+
+__all__ = ["Router"]
+
+logger = logging.getLogger("router")
+
+LOOK_AGAIN = 0.01
+
+
+class Router:
+    """One configuration at work: shared by any number of clients, threads and event loops."""
+
+    def __init__(self, config: str | Path | Config) -> None:
+        """Take a Config, or the path of a YAML file.
+
+        Raises:
+            ConfigError: the configuration is wrong; nothing was started.
+        """
+        loaded = config if isinstance(config, Config) else load(config)
+        _refuse_what_is_missing(loaded)
+        self._chance = random.Random()
+        self._closed = False
+        self._lock = threading.Lock()
+        self._background = Background(self._jobs)
+        self._drained: set[str] = set()
+        self._assemble(loaded)
+        self._finalizer = weakref.finalize(self, self._background.stop)
+        register(self)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Self:
+        """Return a Router configured by a YAML file."""
+        return cls(load(path))
+
+    # -- wiring
+
+    def _assemble(self, config: Config) -> None:
+        self.tls = TlsContext(config.tls)
+        self.locator = Locator(config.geo.database)
+        self._here = resolve_here(config.geo.here, self.locator)
+        placed = self._placed(config.endpoints)
+        self.pool = EndpointPool(placed, config.failover, chance=self._chance)
+        self.limiter = Limiter(config.limits)
+        self.tokens = self._token_manager(config)
+        clock = config.clock
+        self.clock = Clock(settle_within=0) if clock is None else Clock(max_error=clock.max_error)
+        self._adopt(config)
+
+    def _adopt(self, config: Config) -> None:
+        """Make `config` the one that new requests see."""
+        self.config = config
+        self.addresses = Addresses(config.endpoints, config.hosts)
+        clock = config.clock
+        stamped = clock is not None and clock.header is not None
+        self._stamper = Stamper(clock) if clock is not None and stamped else None
+        anew = {b"host"}
+        if config.token is not None:
+            anew.add(b"authorization")
+        if clock is not None and clock.header is not None:
+            anew.add(clock.header.lower().encode("ascii"))
+        self.headers_made_anew = frozenset(anew)
+        self._desk = Desk(
+            pool=self.pool,
+            limiter=self.limiter,
+            tokens=self.tokens,
+            clock=self.clock,
+            stamper=self._stamper,
+            failover=config.failover,
+            chance=self._chance,
+        )
+
+    def _placed(self, endpoints: tuple[Endpoint, ...]) -> dict[str, tuple[Endpoint, Prior]]:
+        return {
+            endpoint.name: (endpoint, prior(self._here, place_of(endpoint, self.locator, None)))
+            for endpoint in endpoints
+        }
+
+    def _token_manager(self, config: Config) -> TokenManager | None:
+        if config.token is None:
+            return None
+        from router.auth.oauth import OAuthFetcher  # noqa: PLC0415 - loaded when used
+        from router.auth.token import TokenManager  # noqa: PLC0415 - loaded when used
+
+        settings, tls = config.token, self.tls
+
+        async def fetch(form: TokenForm) -> Grant:
+            return await OAuthFetcher(settings, ssl_context=tls())(form)
+
+        return TokenManager(
+            settings, fetch=fetch, spawn=self._background.spawn, random=self._chance
+        )
+
+    def reset_after_fork(self) -> None:
+        """Let go of what belongs to the parent process; the parts' knowledge stays."""
+        self._lock = threading.Lock()
+        self.pool.reset_after_fork()
+        self.limiter.reset_after_fork()
+        if self.tokens is not None:
+            self.tokens.reset_after_fork()
+
+    # -- running
+
+    def _jobs(self) -> list[Coroutine[Any, Any, None]]:
+        config = self.config
+        jobs: list[Coroutine[Any, Any, None]] = []
+        if config.probe.enabled:
+            prober = Prober(self.pool, config.probe, tls=self.tls, chance=self._chance)
+            jobs.append(prober.run())
+        if config.clock is not None:
+            jobs.append(Synchroniser(config.clock, self.clock, random=self._chance).run())
+        unplaced = [e for e in config.endpoints if place_of(e, self.locator, None) is None]
+        if unplaced and config.geo.database is not None:
+            jobs.append(_place_by_address(self.pool, self.locator, self._here, unplaced))
+        return jobs
+
+    def start(self) -> Router:
+        """Start probes and clock synchronisation, unless they run; requests do this themselves."""
+        if self._closed:
+            raise ClosedError("this Router is closed: make a new one")
+        self._background.start()
+        return self
+
+    def desk(self) -> Desk:
+        """Return what a request needs, with everything behind it running."""
+        self.start()
+        return self._desk
+
+    def wait_until_measured(self, timeout: float = 2.0) -> bool:
+        """Wait until every endpoint was probed, or is known to be down; return whether so."""
+        self.start()
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            views = self.pool.probe_views().values()
+            if all(view.samples or view.down for _, view in views):
+                return True
+            time.sleep(LOOK_AGAIN)
+        return False
+
+    def close(self) -> None:
+        """Stop what runs behind the requests; later requests get ClosedError."""
+        self._closed = True
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @staticmethod
+    def now() -> float:
+        """Return the monotonic seconds that all parts count in."""
+        return time.monotonic()
+
+    # -- asking and steering
+
+    def rank(self, client_ip: str | None = None) -> list[Ranked]:
+        """Return all endpoints, best first.
+
+        Args:
+            client_ip: rank for an end user at this address, by geography alone, rather than for
+                this host; an address without a known place is ranked as this host.
+
+        Raises:
+            GeoError: the address is no IP address, or the database cannot be read.
+        """
+        self.start()
+        ranking = list(self.pool.ranking(self.now()))
+        if client_ip is None:
+            return ranking
+        there = self.locator.locate(client_ip)
+        if there is None:
+            return ranking
+        places = {r.name: place_of(r.endpoint, self.locator, _address(r)) for r in ranking}
+        return seen_from({name: prior(there, place) for name, place in places.items()}, ranking)
+
+    def drain(self, name: str) -> None:
+        """Send nothing new to an endpoint; what is under way ends in peace."""
+        self.pool.set_drained(name, drained=True)
+
+    def undrain(self, name: str) -> None:
+        """Send to a drained endpoint again."""
+        self.pool.set_drained(name, drained=False)
+
+    def reload(self, config: str | Path | Config) -> None:
+        """Take a new configuration while requests are under way.
+
+        Raises:
+            ConfigError: it is wrong, or changes what only a new Router can change; the old one
+                serves on.
+        """
+        loaded = config if isinstance(config, Config) else load(config)
+        _refuse_what_is_missing(loaded)
+        for section in ("geo", "clock", "token", "limits", "probe", "tls"):
+            if getattr(loaded, section) != getattr(self.config, section):
+                raise ConfigError(
+                    f"{section}: changes of this section need a new Router: "
+                    "endpoints, hosts and failover can be reloaded"
+                )
+        with self._lock:
+            self.pool.update(self._placed(loaded.endpoints), loaded.failover)
+            self._adopt(loaded)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the present state as plain data, without secrets."""
+        stamp = self.clock.now()
+        in_flight = self.pool.in_flight()
+        return {
+            "endpoints": [
+                {
+                    "name": ranked.name,
+                    "url": ranked.endpoint.url,
+                    "rtt_ms": ranked.rtt_ms,
+                    "spread_ms": ranked.spread_ms,
+                    "source": ranked.source,
+                    "health": ranked.health,
+                    "in_flight": in_flight.get(ranked.name, 0),
+                    "reason": ranked.reason,
+                }
+                for ranked in self.pool.ranking(self.now())
+            ],
+            "clock": {
+                "status": stamp.status,
+                "source": stamp.source,
+                "bound_ms": None if stamp.source == "wall" else stamp.bound_ns / 1e6,
+            },
+            "limiter": {"in_use": self.limiter.in_use, "waiting": self.limiter.waiting},
+        }
+
+
+def _address(ranked: Ranked) -> str | None:
+    """Return the endpoint's IP address where the configuration has it; nothing is resolved."""
+    endpoint = ranked.endpoint
+    host = endpoint.address or endpoint.origin.host
+    return host if ":" in host or host.replace(".", "").isdigit() else None
+
+
+async def _place_by_address(
+    pool: EndpointPool, locator: Locator, here: Location | None, endpoints: list[Endpoint]
+) -> None:
+    """Look up the endpoints that only their address can place, off every request's path."""
+    loop = asyncio.get_running_loop()
+    for endpoint in endpoints:
+        origin = endpoint.origin
+        try:
+            found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        except OSError:
+            continue
+        place = place_of(endpoint, locator, str(found[0][4][0]))
+        if place is not None:
+            pool.place(endpoint.name, prior(here, place))
+
+
+def _refuse_what_is_missing(config: Config) -> None:
+    """Refuse a setting whose silent absence would break a promise; say so of a lesser one."""
+    if config.limits.share is not None:
+        raise ConfigError(
+            "limits.share: this release limits each process by itself: "
+            "take share out, and divide the limit by the number of processes"
+        )
+    if config.failover.hedge is not None:
+        logger.warning("failover.hedge is accepted, but this release does not hedge requests yet")

@@ -1,0 +1,160 @@
+"""The face towards httpx: a transport whose every request is routed.
+
+Rule 1: a transport translates: a family's request into a Call, an Answer into a family's response,
+        our errors into exceptions that are also the family's. It decides nothing.
+Rule 2: several transports may share one Router, and with it token, limit, clock and learning; each
+        has its own connections.
+Rule 3: a transport that made its Router closes it; one that was given a Router leaves it open.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import httpx
+
+from router.attempt import Trace
+from router.call import Answer, Body, Call, Once
+from router.errors import OptionsError, RouterError
+from router.failover.verdict import Verdict, verdict_of_status
+from router.families import Family, family
+from router.flow import route
+from router.options import NO_OPTIONS, Options
+from router.ports import AsyncioPort, BlockingPort, run
+from router.router import Router
+from router.wire import AsyncWires, Wires
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from router.config.settings import Config
+    from router.lease import Lease
+
+__all__ = ["AsyncRouting", "AsyncTransport", "Routing", "SyncRouting", "Transport"]
+
+IDEMPOTENCY_KEY = b"idempotency-key"
+OURS = frozenset({"router", "timeout"})
+
+
+class Routing:
+    """What both kinds of transport do: translate."""
+
+    family_name: ClassVar[str] = "httpx"
+
+    def __init__(self, config: str | Path | Config | Router) -> None:
+        """Route by a configuration file, a Config, or a Router that others use too."""
+        self._owned = not isinstance(config, Router)
+        self.router = config if isinstance(config, Router) else Router(config)
+        self._family: Family = family(self.family_name)
+
+    def _call(self, request: Any) -> Call:
+        options = request.extensions.get("router", NO_OPTIONS)
+        if not isinstance(options, Options):
+            raise OptionsError('extensions["router"] takes a router.Options')
+        url = request.url
+        path = self.router.addresses.relative(
+            scheme=url.scheme, host=url.host, port=url.port, target=url.raw_path
+        )
+        made_anew = self.router.headers_made_anew
+        headers = [pair for pair in request.headers.raw if pair[0].lower() not in made_anew]
+        if options.idempotency_key is not None:
+            headers = [pair for pair in headers if pair[0].lower() != IDEMPOTENCY_KEY]
+            headers.append((b"Idempotency-Key", options.idempotency_key.encode("ascii")))
+        failover = self.router.config.failover
+        now = self.router.now()
+        return Call(
+            method=request.method,
+            path=path,
+            headers=headers,
+            body=self._body(request.stream),
+            timeouts=request.extensions.get("timeout", {}),
+            extensions={k: v for k, v in request.extensions.items() if k not in OURS},
+            started=now,
+            deadline=now + (options.deadline or failover.deadline),
+            repeat=options.repeat or failover.repeat,
+            options=options,
+            keyed=any(name.lower() == IDEMPOTENCY_KEY for name, _ in headers),
+        )
+
+    def _body(self, stream: Any) -> Body:
+        if isinstance(stream, self._family.http.ByteStream):
+            return Body(stream, replayable=True)
+        return Body(Once(stream), replayable=False)
+
+    def _response(self, call: Call, answer: Answer, stream: Any) -> Any:
+        headers = answer.headers
+        if verdict_of_status(answer.status) is not Verdict.DELIVERED:
+            # The SDKs of openai and anthropic obey this: their own loop must not multiply ours.
+            headers = [*headers, (b"x-should-retry", b"false")]
+        return self._family.http.Response(
+            answer.status,
+            headers=headers,
+            stream=stream,
+            extensions={**answer.extensions, "router": Trace(tuple(call.attempts))},
+        )
+
+    def _stream(self, body: Any, answer: Answer, lease: Lease | None) -> Any:
+        if answer.content is not None:
+            return self._family.http.ByteStream(answer.content)
+        return body(answer.stream, lease, self._family.translated)
+
+
+class SyncRouting(Routing):
+    """Routes the requests of threads."""
+
+    def __init__(self, config: str | Path | Config | Router) -> None:
+        """Route by a configuration file, a Config, or a Router that others use too."""
+        super().__init__(config)
+        self._wires = Wires(self._family, self.router.tls)
+        self._port = BlockingPort(self._wires)
+
+    def handle_request(self, request: Any) -> Any:
+        """Route one request; raises the family's TransportError, as a RouterError too."""
+        try:
+            call = self._call(request)
+            answer, lease = run(route(call, self.router.desk(), self._port))
+        except RouterError as error:
+            raised = self._family.raised(error, request)
+            raise raised from raised.__cause__
+        return self._response(call, answer, self._stream(self._family.body, answer, lease))
+
+    def close(self) -> None:
+        """Close the connections, and the Router if this transport made it."""
+        self._wires.close()
+        if self._owned:
+            self.router.close()
+
+
+class AsyncRouting(Routing):
+    """Routes the requests of tasks."""
+
+    def __init__(self, config: str | Path | Config | Router) -> None:
+        """Route by a configuration file, a Config, or a Router that others use too."""
+        super().__init__(config)
+        self._wires = AsyncWires(self._family, self.router.tls)
+        self._port = AsyncioPort(self._wires)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Route one request; raises the family's TransportError, as a RouterError too."""
+        try:
+            call = self._call(request)
+            answer, lease = await route(call, self.router.desk(), self._port)
+        except RouterError as error:
+            raised = self._family.raised(error, request)
+            raise raised from raised.__cause__
+        stream = self._stream(self._family.async_body, answer, lease)
+        return self._response(call, answer, stream)
+
+    async def aclose(self) -> None:
+        """Close this loop's connections, and the Router if this transport made it."""
+        await self._wires.aclose()
+        if self._owned:
+            self.router.close()
+
+
+class Transport(SyncRouting, httpx.BaseTransport):
+    """For `httpx.Client(transport=…)`."""
+
+
+class AsyncTransport(AsyncRouting, httpx.AsyncBaseTransport):
+    """For `httpx.AsyncClient(transport=…)`."""

@@ -1,0 +1,229 @@
+"""Asking servers: what ends the wait, what does not, and how long it can take."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from router.clock.clock import boottime
+from router.clock.exchange import Answer, parse_server, query, query_all
+from router.clock.ntp import NoSampleError
+from router.errors import ConfigError
+from router.testing.ntp import NtpServer
+
+if TYPE_CHECKING:
+    from router.clock.ntp import Sample
+    from router.testing.ntp import Script
+
+WRITTEN = [
+    ("time.example.net", ("time.example.net", 123)),
+    ("ntp.example.net:1123", ("ntp.example.net", 1123)),
+    ("192.0.2.1", ("192.0.2.1", 123)),
+    ("192.0.2.1:65535", ("192.0.2.1", 65535)),
+    ("::1", ("::1", 123)),
+    ("2001:db8::123", ("2001:db8::123", 123)),
+    ("[::1]", ("::1", 123)),
+    ("[::1]:1123", ("::1", 1123)),
+]
+MISWRITTEN = [
+    "",
+    " ",
+    ":123",
+    "host:",
+    "host:0",
+    "host:65536",
+    "host:port",
+    "host:-1",
+    "a b",
+    "[::1",
+    "[::1]123",
+    "[host]:123",
+    "[]:123",
+    "a:b:c",
+    "ntp://host",
+    "user@host",
+    "host\n",
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), WRITTEN)
+def test_a_server_is_a_host_and_perhaps_a_port(text: str, expected: tuple[str, int]) -> None:
+    assert parse_server(text) == expected
+
+
+@pytest.mark.parametrize("text", MISWRITTEN)
+def test_anything_else_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"clock\.servers: .*write a host such as"):
+        parse_server(text)
+
+
+def ask(server: str, *, timeout: float = 1.0) -> Sample:
+    return asyncio.run(query(server, near=time.time(), timeout=timeout))
+
+
+def refusal(server: str, *, timeout: float = 0.1) -> NoSampleError:
+    """Return the error of a query that must fail within its timeout."""
+    began = time.monotonic()
+    with pytest.raises(NoSampleError) as caught:
+        ask(server, timeout=timeout)
+    assert time.monotonic() - began < timeout + 1.0  # generous: this is about hanging, not speed
+    return caught.value
+
+
+def forged(reply: bytes) -> bytes:
+    """Return a reply by someone who has not seen the request."""
+    return reply[:24] + b"guessed!" + reply[32:]
+
+
+@pytest.mark.parametrize("offset", [0.0, 2.0, -2.0, 3600.0])
+def test_the_offset_of_a_server_is_measured_within_the_bound(offset: float) -> None:
+    with NtpServer(offset=offset) as server:
+        before = time.time() - boottime()
+        sample = ask(server.address)
+    assert abs(sample.theta - (before + offset)) <= sample.bound(boottime()) + 0.001
+    assert server.requests == 1
+
+
+def test_a_one_way_delay_is_covered_by_the_bound() -> None:
+    with NtpServer(delay=0.1) as server:
+        sample = ask(server.address)
+    error = abs(sample.theta - (time.time() - boottime()))
+    assert 0.04 < error < sample.bound(boottime())
+
+
+STRAYS: dict[str, Script] = {
+    "a forgery first": lambda _, r: (forged(r), r),
+    "a flood of forgeries first": lambda _, r: (*[forged(r)] * 50, r),
+    "a forged DENY first": lambda _, r: (
+        bytes([0xE4, 0]) + r[2:12] + b"DENY" + r[16:24] + bytes(24),
+        r,
+    ),
+    "its request echoed first": lambda q, r: (q, r),
+    "a truncated copy first": lambda _, r: (r[:47], r),
+    "an empty datagram first": lambda _, r: (b"", r),
+    "an oversized one first": lambda _, r: (r * 100, r),
+    "the reply twice": lambda _, r: (r, r),
+}
+
+
+@pytest.mark.parametrize("script", STRAYS.values(), ids=STRAYS.keys())
+def test_stray_datagrams_do_not_keep_the_answer_away(script: Script) -> None:
+    with NtpServer(script=script) as server:
+        sample = ask(server.address)
+    assert abs(sample.theta - (time.time() - boottime())) <= sample.bound(boottime()) + 0.001
+
+
+SILENT: dict[str, Script] = {
+    "nothing": lambda *_: (),
+    "forgeries only": lambda _, r: [forged(r)] * 20,
+    "only its own request": lambda q, _: (q,),
+    "one byte": lambda *_: (b"x",),
+}
+
+
+@pytest.mark.parametrize("script", SILENT.values(), ids=SILENT.keys())
+def test_without_a_valid_answer_the_time_limit_ends_the_wait(script: Script) -> None:
+    with NtpServer(script=script) as server:
+        assert refusal(server.address).code == "timeout"
+
+
+def test_the_reason_tells_what_came_in_place_of_an_answer() -> None:
+    with NtpServer(script=SILENT["forgeries only"]) as server:
+        assert "what came was a reply to another request" in str(refusal(server.address))
+
+
+def test_a_kiss_code_ends_the_wait_at_once() -> None:
+    with NtpServer(script=lambda _, r: (bytes([0xE4, 0]) + r[2:12] + b"RATE" + r[16:],)) as server:
+        began = time.monotonic()
+        assert refusal(server.address, timeout=20.0).kiss == "RATE"
+    assert time.monotonic() - began < 10
+
+
+def test_a_server_that_says_it_is_not_synchronised_is_believed_at_once() -> None:
+    with NtpServer(leap=3) as server:
+        assert refusal(server.address, timeout=20.0).code == "leap"
+    with NtpServer(stratum=16) as server:
+        assert refusal(server.address, timeout=20.0).code == "stratum"
+
+
+def test_a_reply_from_another_port_is_never_heard() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked, NtpServer() as honest:
+        asked.bind(("127.0.0.1", 0))
+
+        def answer_by_another_door() -> None:
+            request, client = asked.recvfrom(100)
+            reply = next(iter(honest.script(request, honest.reply(request))))
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.sendto(reply, client)
+
+        thread = threading.Thread(target=answer_by_another_door)
+        thread.start()
+        error = refusal(f"127.0.0.1:{asked.getsockname()[1]}")
+        thread.join()
+    assert error.code == "timeout"
+
+
+def closed_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_a_closed_port_is_told_in_words() -> None:
+    error = refusal(f"127.0.0.1:{closed_port()}", timeout=5.0)
+    assert error.code == "network"
+    assert "refused" in str(error)
+
+
+@pytest.mark.parametrize("name", ["host.invalid", "x" * 70 + ".example", "a..b"])
+def test_a_name_that_cannot_be_resolved_is_told_in_words(name: str) -> None:
+    error = refusal(name, timeout=5.0)
+    assert error.code == "name"
+    assert name in str(error)
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """Return the list of what every name resolves to, for the test to fill."""
+    addresses: list[tuple[object, ...]] = []
+
+    async def resolve(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return addresses
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+    return addresses
+
+
+@pytest.mark.parametrize("dead", ["refused", "silent"])
+def test_the_second_family_is_tried_when_the_first_gives_no_answer(
+    found: list[tuple[object, ...]], dead: str
+) -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six, NtpServer() as server:
+        six.bind(("::1", 0))
+        where = six.getsockname()
+        if dead == "refused":
+            six.close()
+        host, port = parse_server(server.address)
+        found.append((socket.AF_INET6, socket.SOCK_DGRAM, 17, "", where))
+        found.append((socket.AF_INET, socket.SOCK_DGRAM, 17, "", (host, port)))
+        assert ask("two.example", timeout=0.4).delta < 0.2
+        assert server.requests == 1
+
+
+def test_a_round_lasts_as_long_as_its_slowest_server() -> None:
+    heard: list[Answer] = []
+    with NtpServer(script=SILENT["nothing"]) as silent, NtpServer() as good:
+        servers = [silent.address] * 5 + [good.address, f"127.0.0.1:{closed_port()}"]
+        began = time.monotonic()
+        answers = asyncio.run(query_all(servers, near=time.time(), timeout=0.3, heard=heard.append))
+    assert time.monotonic() - began < 1.4  # one after the other would take 1.5 s
+    assert [answer.server for answer in answers] == servers
+    assert [bool(answer.sample) for answer in answers] == [False] * 5 + [True, False]
+    assert all(answer.reason for answer in answers if not answer.sample)
+    assert {answer.server for answer in heard[:2]} == set(servers[5:])

@@ -1,0 +1,133 @@
+"""The header: formats, and what happens when the clock is not sure."""
+
+from __future__ import annotations
+
+import locale
+import logging
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.clock import Clock, Stamper, write
+from router.clock.select import Selection
+from router.config.settings import ClockSettings
+from router.errors import ClockError
+
+if TYPE_CHECKING:
+    from conftest import FakeTime
+
+NS = 1_762_345_678_987_654_321  # 2025-11-05T12:27:58.987Z
+WRITTEN = [
+    (NS, "unix", "1762345678"),
+    (NS, "unix_ms", "1762345678987"),
+    (NS, "rfc3339", "2025-11-05T12:27:58.987Z"),
+    (NS, "http_date", "Wed, 05 Nov 2025 12:27:58 GMT"),
+    (0, "rfc3339", "1970-01-01T00:00:00.000Z"),
+    (0, "http_date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    (999_999_999, "unix", "0"),
+    (999_999_999, "unix_ms", "999"),
+    (999_999_999, "rfc3339", "1970-01-01T00:00:00.999Z"),
+    (1_709_208_000 * 10**9, "rfc3339", "2024-02-29T12:00:00.000Z"),
+    (1_709_208_000 * 10**9, "http_date", "Thu, 29 Feb 2024 12:00:00 GMT"),
+    (2_147_483_648 * 10**9, "rfc3339", "2038-01-19T03:14:08.000Z"),
+]
+
+
+@pytest.mark.parametrize(("ns", "format_", "text"), WRITTEN)
+def test_a_moment_is_written_as_the_format_says(
+    ns: int, format_: Literal["unix", "unix_ms", "rfc3339", "http_date"], text: str
+) -> None:
+    assert write(ns, format_) == text
+
+
+@settings(database=None, derandomize=True)
+@given(st.integers(0, 4 * 10**18))
+def test_dates_read_back_as_the_same_moment(ns: int) -> None:
+    read = datetime.fromisoformat(write(ns, "rfc3339"))
+    assert (read.timestamp() * 1000) == pytest.approx(ns // 10**6, abs=0.5)
+    assert parsedate_to_datetime(write(ns, "http_date")).timestamp() == ns // 10**9
+    assert read.tzinfo == UTC
+
+
+def test_the_locale_changes_nothing() -> None:
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, "")
+        assert write(NS, "http_date") == "Wed, 05 Nov 2025 12:27:58 GMT"
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+
+
+def stamping(**more: Any) -> ClockSettings:
+    return ClockSettings(header="X-Timestamp", max_error=0.5, **more)
+
+
+def right_to(fake: FakeTime, bound: float) -> Clock:
+    clock = Clock(boottime=lambda: fake.boot, wall=lambda: fake.wall)
+    theta = fake.wall - fake.boot
+    clock.update(Selection(theta=theta, bound=bound, taken=fake.boot, used=("a",)), fake.boot)
+    return clock
+
+
+def test_a_sure_clock_is_stamped(fake: FakeTime) -> None:
+    stamper = Stamper(right_to(fake, 0.4), stamping())
+    assert stamper.header(0.0) == (b"X-Timestamp", b"1800000000000")
+
+
+def test_each_header_holds_the_time_at_which_it_is_made(fake: FakeTime) -> None:
+    stamper = Stamper(right_to(fake, 0.4), stamping())
+    stamper.header(0.0)
+    fake.pass_by(1.2505)
+    assert stamper.header(1.25) == (b"X-Timestamp", b"1800000001250")
+
+
+def test_without_a_header_nothing_is_stamped_and_nobody_waits() -> None:
+    stamper = Stamper(Clock(), ClockSettings(when_unsure="refuse"))
+    assert stamper.header(0.0) is None
+    assert stamper.settling(0.0) == 0
+
+
+def test_warn_stamps_and_says_so_once_a_minute(
+    fake: FakeTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    stamper = Stamper(right_to(fake, 0.6), stamping(when_unsure="warn"))
+    with caplog.at_level(logging.WARNING, "router.clock"):
+        for now in (5.0, 6.0, 64.9, 65.0, 66.0):
+            assert stamper.header(now) == (b"X-Timestamp", b"1800000000000")
+    assert len(caplog.records) == 2
+    assert "0.600 s" in caplog.text
+    assert "max_error of 0.5 s" in caplog.text
+
+
+def test_a_sure_clock_is_silent(fake: FakeTime, caplog: pytest.LogCaptureFixture) -> None:
+    Stamper(right_to(fake, 0.4), stamping()).header(0.0)
+    assert not caplog.records
+
+
+def test_refuse_raises_and_says_what_to_do(fake: FakeTime) -> None:
+    stamper = Stamper(right_to(fake, 0.6), stamping(when_unsure="refuse"))
+    with pytest.raises(ClockError, match=r"0\.600 s .*UDP port 123.*clock\.when_unsure to warn"):
+        stamper.header(0.0)
+
+
+def test_refuse_says_when_nothing_at_all_is_known() -> None:
+    with pytest.raises(ClockError, match="bound is not known"):
+        Stamper(Clock(), stamping(when_unsure="refuse")).header(0.0)
+
+
+def test_omit_leaves_the_header_out(fake: FakeTime, caplog: pytest.LogCaptureFixture) -> None:
+    assert Stamper(right_to(fake, 0.6), stamping(when_unsure="omit")).header(0.0) is None
+    assert not caplog.records
+
+
+def test_a_wait_for_the_first_synchronisation_is_taken_in_small_steps() -> None:
+    stamper = Stamper(Clock(settle_within=1.0), stamping())
+    waited = 0.0
+    while (step := stamper.settling(100.0 + waited)) > 0:
+        assert step <= 0.005
+        waited += step
+    assert waited == pytest.approx(1.0)

@@ -1,0 +1,324 @@
+"""The synchroniser: its schedule, what it remembers, and what it publishes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from contextlib import ExitStack
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.clock import Clock
+from router.clock.clock import boottime
+from router.clock.ntp import PHI, Sample
+from router.clock.sync import Source, Synchroniser, poll_wait
+from router.config.settings import ClockSettings
+from router.errors import ConfigError
+from router.testing.ntp import NtpServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from router.testing.ntp import Script
+
+MS = 10**6
+
+
+def kiss(code: bytes) -> Script:
+    return lambda _, reply: (bytes([0xE4, 0]) + reply[2:12] + code + reply[16:],)
+
+
+def silence(*_: object) -> tuple[bytes, ...]:
+    return ()
+
+
+class Middle(Random):
+    """Chance without jitter."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return (a + b) / 2
+
+
+# bound, failures, seconds to wait without jitter, with a target of 500 ms
+SCHEDULE = [
+    ("a good bound waits half an hour", 0.01, 0, 1800.0),
+    ("a wider bound comes sooner", 0.15, 0, 1000.0),
+    ("half the target is the floor", 0.25, 0, 64.0),
+    ("over the target is the floor", 0.7, 0, 64.0),
+    ("a first failure", 0.1, 1, 64.0),
+    ("a second failure", 0.1, 2, 128.0),
+    ("a fifth failure", 0.1, 5, 1024.0),
+    ("many failures", 0.1, 7, 3600.0),
+    ("ages of failures", 9.0, 100_000, 3600.0),
+    ("never right, first", math.inf, 1, 1.0),
+    ("never right, second", math.inf, 2, 2.0),
+    ("never right, sixth", math.inf, 6, 32.0),
+    ("never right, long", math.inf, 100_000, 64.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("bound", "failures", "wait"), [row[1:] for row in SCHEDULE], ids=[row[0] for row in SCHEDULE]
+)
+def test_the_schedule(bound: float, failures: int, wait: float) -> None:
+    found = poll_wait(bound=bound, target=0.5, failures=failures, random=Middle())
+    assert found == pytest.approx(wait)
+
+
+@settings(database=None, derandomize=True)
+@given(
+    bound=st.floats(0.0, 2.0) | st.just(math.inf),
+    target=st.floats(0.05, 5.0),
+    failures=st.integers(0, 50),
+    seed=st.integers(0, 2**32),
+)
+def test_no_wait_is_out_of_its_limits(
+    bound: float, target: float, failures: int, seed: int
+) -> None:
+    wait = poll_wait(bound=bound, target=target, failures=failures, random=Random(seed))
+    assert 0.75 <= wait <= 3600 * 1.25
+    if failures == 0:
+        assert wait == 64 or bound + PHI * wait <= target / 2 + 1e-9
+
+
+def test_hosts_that_started_together_do_not_poll_together() -> None:
+    waits = [poll_wait(bound=0.0, target=5.0, failures=0, random=Random(n)) for n in range(200)]
+    assert min(waits) < 1440
+    assert max(waits) > 2160
+    assert all(1350 <= wait <= 2250 for wait in waits)
+
+
+def sample(theta: float, *, delta: float = 0.02, taken: float = 0.0) -> Sample:
+    return Sample(theta=theta, delta=delta, epsilon=0.001, taken=taken)
+
+
+def test_the_best_sample_is_the_one_with_the_least_bound_now() -> None:
+    source = Source("ntp.example.net")
+    early, late = sample(5.0, delta=0.01, taken=0.0), sample(5.0, delta=0.05, taken=100.0)
+    source.hear(early)
+    source.hear(late)
+    assert source.best(100.0) == early
+    source.hear(later := sample(5.0, delta=0.05, taken=1000.0))
+    assert source.best(1000.0) == later
+
+
+def test_eight_samples_are_kept() -> None:
+    source = Source("ntp.example.net")
+    for taken in range(20):
+        source.hear(sample(5.0, taken=float(taken)))
+    assert [kept.taken for kept in source.samples] == list(range(12, 20))
+
+
+def test_a_sample_that_contradicts_older_ones_ends_them() -> None:
+    source = Source("ntp.example.net")
+    source.hear(sample(5.0, delta=0.001))
+    source.hear(jumped := sample(7.0, delta=0.3, taken=64.0))
+    assert list(source.samples) == [jumped]
+    assert source.best(64.0) == jumped
+
+
+def make(*servers: NtpServer | str, **more: object) -> tuple[Synchroniser, Clock]:
+    names = tuple(server if isinstance(server, str) else server.address for server in servers)
+    clock = Clock()
+    options = {"random": Random(1), "timeout": 0.2} | more
+    return Synchroniser(ClockSettings(servers=names), clock, **options), clock  # type: ignore[arg-type]
+
+
+def error_ns(clock: Clock) -> int:
+    return abs(clock.now().ns - time.time_ns())
+
+
+def test_one_round_sets_the_clock() -> None:
+    with NtpServer() as a, NtpServer() as b, NtpServer() as c, NtpServer() as d:
+        synchroniser, clock = make(a, b, c, d)
+        assert asyncio.run(synchroniser.once())
+        assert [server.requests for server in (a, b, c, d)] == [1, 1, 1, 1]
+    assert clock.settled
+    assert clock.now().status == "synchronised"
+    assert error_ns(clock) < 20 * MS
+
+
+def test_the_wall_clock_of_the_host_does_not_matter() -> None:
+    with NtpServer() as server:
+        synchroniser, clock = make(server, wall=lambda: 0.0)
+        assert asyncio.run(synchroniser.once())
+    assert error_ns(clock) < 20 * MS
+
+
+def test_two_servers_that_contradict_each_other_leave_the_clock_unsynchronised(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with NtpServer() as a, NtpServer(offset=2.0) as b:
+        synchroniser, clock = make(a, b)
+        assert not asyncio.run(synchroniser.once())
+    assert clock.settled
+    assert clock.now().source == "wall"
+    assert "no majority of NTP servers agrees" in caplog.text
+
+
+def test_a_majority_that_turns_to_lies_later_is_outvoted_only_by_a_majority() -> None:
+    with NtpServer() as a, NtpServer() as b, NtpServer() as c:
+        synchroniser, clock = make(a, b, c)
+        assert asyncio.run(synchroniser.once())
+        a.offset = 2.0
+        assert asyncio.run(synchroniser.once())
+        assert error_ns(clock) < 20 * MS
+        b.offset = -2.0
+        assert not asyncio.run(synchroniser.once())
+    assert error_ns(clock) < 20 * MS
+    assert clock.now().status == "holdover"
+
+
+def test_silent_servers_after_a_good_round_mean_holdover_and_one_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with NtpServer() as server:
+        synchroniser, clock = make(server)
+        assert asyncio.run(synchroniser.once())
+        server.script = silence
+        for _ in range(3):
+            assert not asyncio.run(synchroniser.once())
+        assert clock.now().status == "holdover"
+        server.script = lambda _, reply: (reply,)
+        with caplog.at_level(logging.INFO, "router.clock"):
+            assert asyncio.run(synchroniser.once())
+    assert clock.now().status == "degraded"
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def test_a_dead_server_does_not_hold_up_the_first_request() -> None:
+    async def first_ready() -> tuple[bool, bool]:
+        round_ = asyncio.create_task(synchroniser.once())
+        while not clock.settled:  # noqa: ASYNC110 - a clock is for threads: it has no event
+            await asyncio.sleep(0.001)
+        early = not round_.done()
+        return early, await round_
+
+    with NtpServer() as a, NtpServer() as b, NtpServer() as c, NtpServer(script=silence) as dead:
+        synchroniser, clock = make(a, b, c, dead, timeout=1.0)
+        assert asyncio.run(first_ready()) == (True, True)
+    assert error_ns(clock) < 20 * MS
+
+
+def test_a_server_written_twice_has_one_vote() -> None:
+    with NtpServer(offset=2.0) as liar, NtpServer() as honest:
+        synchroniser, clock = make(liar, liar.address, honest)
+        assert not asyncio.run(synchroniser.once())
+        assert liar.requests == 1
+    assert clock.now().source == "wall"
+
+
+@pytest.mark.parametrize("code", [b"DENY", b"RSTR"])
+def test_a_server_that_refuses_us_is_never_asked_again(
+    code: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with NtpServer() as good, NtpServer(script=kiss(code)) as refusing:
+        synchroniser, clock = make(good, refusing)
+        assert asyncio.run(synchroniser.once())  # the one that is left is the majority
+        assert asyncio.run(synchroniser.once())
+        assert (good.requests, refusing.requests) == (2, 1)
+        assert f"{refusing.address}: the server sends the kiss code {code.decode()}" in caplog.text
+    assert clock.now().status == "degraded"
+
+
+class Boot:
+    """Boot time that can be moved forwards."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return boottime() + self.ahead
+
+
+def test_a_server_that_is_asked_too_often_is_left_alone_twice_as_long_each_time() -> None:
+    boot = Boot()
+    with NtpServer(script=kiss(b"RATE")) as server:
+        synchroniser, _ = make(server, boottime=boot)
+        for ahead, requests in [(0, 1), (120, 1), (130, 2), (385, 2), (395, 3), (900, 3), (930, 4)]:
+            boot.ahead = float(ahead)
+            asyncio.run(synchroniser.once())
+            assert server.requests == requests, ahead
+
+
+def test_the_interval_that_was_too_short_is_doubled() -> None:
+    source = Source("ntp.example.net")
+    source.ask(0.0)
+    source.ask(1800.0)
+    source.rest()
+    assert source.due == 1800.0 + 3600.0
+
+
+class EnoughError(Exception):
+    """Ends a loop that has waited as often as a test wants."""
+
+
+class Sleep:
+    """Lets boot time pass at once, and ends the loop after `count` waits."""
+
+    def __init__(self, boot: Boot, *, count: int) -> None:
+        self.boot = boot
+        self.count = count
+        self.waits: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.boot.ahead += seconds
+        if len(self.waits) == self.count:
+            raise EnoughError
+
+
+def test_the_loop_polls_retries_and_recovers_on_schedule() -> None:
+    answering = [False, False, True, True, False, False, True]
+
+    def script(request: bytes, reply: bytes) -> Iterable[bytes]:
+        good = answering[server.requests - 1]
+        return (reply,) if good else kiss(b"INIT")(request, reply)
+
+    sleep = Sleep(Boot(), count=len(answering))
+    with NtpServer(script=script) as server:
+        synchroniser, _ = make(server, random=Middle(), boottime=sleep.boot, sleep=sleep)
+        with pytest.raises(EnoughError):
+            asyncio.run(synchroniser.run())
+        assert server.requests == len(answering)
+    assert sleep.waits == pytest.approx([1, 2, 1800, 1800, 64, 128, 1800])
+
+
+def test_the_loop_waits_for_a_resting_server() -> None:
+    sleep = Sleep(Boot(), count=3)
+    with NtpServer(script=kiss(b"RATE")) as server:
+        synchroniser, _ = make(server, random=Middle(), boottime=sleep.boot, sleep=sleep)
+        with pytest.raises(EnoughError):
+            asyncio.run(synchroniser.run())
+        assert server.requests == 3
+    assert sleep.waits == pytest.approx([128, 256, 512], abs=1)
+
+
+def test_the_loop_ends_when_every_server_has_refused() -> None:
+    boot = Boot()
+    with NtpServer(script=kiss(b"DENY")) as server:
+        synchroniser, clock = make(server, boottime=boot, sleep=Sleep(boot, count=9))
+        asyncio.run(asyncio.wait_for(synchroniser.run(), 5))
+        assert server.requests == 1
+    assert clock.settled
+    assert clock.now().source == "wall"
+
+
+def test_servers_are_checked_before_anything_is_sent() -> None:
+    with pytest.raises(ConfigError, match=r"clock\.servers: 'ntp:0'"):
+        make("ntp.example.net", "ntp:0")
+
+
+def test_running_out_of_loopback_servers_leaks_no_socket() -> None:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(NtpServer(script=silence)) for _ in range(5)]
+        synchroniser, _ = make(*servers, timeout=0.02)
+        for _ in range(20):
+            asyncio.run(synchroniser.once())
+    # warnings are errors here: an unclosed socket would raise ResourceWarning

@@ -79,7 +79,7 @@ class OAuthFetcher:
 
     async def _exchange(self, form: TokenForm) -> tuple[int, bytes]:
         """Return status and body of one POST over a connection of its own."""
-        async with httpx.AsyncHTTPTransport(verify=self._ssl, trust_env=False) as transport:
+        async with httpx.AsyncHTTPTransport(verify=self._ssl) as transport:
             response = await transport.handle_async_request(self._build(form))
             try:
                 return response.status_code, await self._read(response)

@@ -74,7 +74,7 @@ def _complete(made: dict[str, Any], section: type, definitions: dict[str, Any]) 
 
 
 def _property(made: dict[str, Any], shape: Shape) -> dict[str, Any]:
-    help_text = ": ".join(filter(None, (shape.help, made.get("description"))))
+    help_text = "; ".join(filter(None, (shape.help, made.get("description"))))
     described = {"description": help_text, **_default(made, shape)}
     if shape.section is None:
         return {**_value(made, shape), **described}

@@ -92,4 +92,4 @@ def _attributes(doc: str) -> dict[str, str]:
             found[name] = match[2]
         elif name and line.strip():
             found[name] += " " + line.strip()
-    return found
+    return {name: text.removesuffix(".") for name, text in found.items()}

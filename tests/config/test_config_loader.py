@@ -98,7 +98,7 @@ def test_the_whole_schema_loads_into_the_settings() -> None:
 
 
 ONE = "endpoints: [https://a.example]\n"
-REQUIRED = "where the API is served: at least one URL, or keys for each."
+REQUIRED = "where the API is served: at least one URL, or keys for each"
 
 
 @pytest.mark.parametrize(

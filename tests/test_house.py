@@ -1,0 +1,125 @@
+"""The house: what is public, and which way imports point."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import router
+import router.httpx2
+
+PACKAGE = Path(router.__file__).parent
+
+# values → decisions → flow → world → surfaces: a layer imports from its own and from those before.
+LAYERS = (
+    {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks"}
+    | {"geo.regions", "geo.data"},
+    {"geo", "latency.estimate", "latency.schedule", "clock.ntp", "clock.select", "clock.clock"}
+    | {"clock.stamp", "clock", "latency", "balance", "failover", "limits", "auth.token"}
+    | {"auth.grant", "auth", "attempt", "call", "lease", "addressing"},
+    {"flow"},
+    {"ports", "wire", "bodies", "families", "tls", "background", "latency.probe"}
+    | {"latency.prober", "clock.exchange", "clock.sync", "auth.oauth", "router", "transport"}
+    | {"client", "httpx2"},
+    {"cli", "testing", "__main__", ""},
+)
+FOREIGN = {
+    "httpx": {"transport", "client", "auth.oauth"},
+    "httpx2": {"httpx2"},
+    "httpcore": set(),
+    "geoip2": {"geo.database", "geo.place"},
+    "maxminddb": {"geo.database", "geo.place"},
+    "ntplib": {"clock.ntp", "testing.ntp"},
+    "cachetools": {"geo.locator"},
+    "h11": {"latency.probe", "testing.regions"},
+    "yaml": {"config"},
+    "pydantic": {"config"},
+    "click": {"cli"},
+    "rich": {"cli"},
+}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+        if parts[-1] == "__init__":
+            parts.pop()
+        found[".".join(parts)] = path
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    """Return the modules that are imported when this one runs; not those for type checkers."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            node.body = []
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def covers(prefixes: set[str], module: str) -> bool:
+    return any(module == p or module.startswith(f"{p}.") for p in prefixes if p) or module in prefixes
+
+
+def layer(module: str) -> int:
+    """Return the layer that names the module most exactly."""
+    best = [
+        (len(entry), number)
+        for number, names in enumerate(LAYERS)
+        for entry in names
+        if covers({entry}, module)
+    ]
+    assert best, f"{module} stands in no layer of the house: give it one"
+    return max(best)[1]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_point_one_way(module: str) -> None:
+    known = modules()
+    for name in imported(known[module]):
+        target = name.removeprefix("router.")
+        if name.startswith("router.") and target in known:
+            assert layer(target) <= layer(module), f"{module} imports {target}, a later layer"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_foreign_library_is_known_in_its_own_room_only(module: str) -> None:
+    for name in imported(modules()[module]):
+        rooms = FOREIGN.get(name.partition(".")[0])
+        assert rooms is None or covers(rooms, module), f"{module} imports {name}"
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(router.__all__) == sorted(set(router.__all__))
+    for name in router.__all__:
+        assert getattr(router, name) is not None
+    assert router.httpx2.__all__ == ["AsyncClient", "AsyncTransport", "Client", "Transport"]
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = router.nonsense
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name])
+def test_every_module_says_what_it_offers(module: str) -> None:
+    path = modules()[module]
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), f"{module} has no docstring"
+    if path.name not in {"__init__.py", "__main__.py", "version.py"}:
+        assert "__all__" in text, f"{module} has no __all__"
+
+
+def test_importing_router_loads_nothing_that_it_may_not_need() -> None:
+    heavy = {"pydantic", "yaml", "geoip2", "maxminddb", "aiohttp", "redis", "httpx2"}
+    program = "import sys, router; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert heavy.isdisjoint(loaded.stdout.decode().split())

@@ -1,7 +1,7 @@
 """Client-side multi-region router for HTTP APIs.
 
-To read the code, begin with `flow` (the story of one request), then `balance.pool` (which endpoint),
-`ports` (all waiting), `transport` (the face towards httpx) and `router` (the wiring).
+To read the code, begin with `flow` (the story of one request), then `balance.pool` (which
+endpoint), `ports` (all waiting), `transport` (the face towards httpx) and `router` (the wiring).
 """
 
 from __future__ import annotations

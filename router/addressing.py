@@ -11,6 +11,7 @@ Rule 2: an endpoint's base path is taken off a request's path and the chosen end
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from router.endpoint import DEFAULT_PORTS
@@ -33,7 +34,7 @@ class Addresses:
     __slots__ = ("_all_bases", "_by_origin", "_hosts")
 
     def __init__(self, endpoints: Iterable[Endpoint], hosts: Iterable[str]) -> None:
-        self._hosts = frozenset(hosts) | {BASE_HOST}
+        self._hosts = frozenset(map(_canonical, hosts)) | {BASE_HOST}
         by_origin: dict[tuple[str, str, int], set[bytes]] = {}
         for endpoint in endpoints:
             origin = endpoint.origin
@@ -48,6 +49,7 @@ class Addresses:
         Raises:
             UnknownHostError: the URL is not served; the message says what to change.
         """
+        host = _canonical(host)
         number = port or DEFAULT_PORTS.get(scheme, 0)
         bases = self._by_origin.get((scheme, host, number))
         if bases is not None:
@@ -62,10 +64,26 @@ class Addresses:
         if host in self._hosts:
             rest = _strip(target, self._all_bases)
             return target if rest is None else rest
-        raise UnknownHostError(
-            f"no endpoint has the host {host}: use a relative URL or base_url={BASE_URL!r}, "
-            "or add the host to hosts: in the configuration"
-        )
+        raise UnknownHostError(self._unknown(scheme, host, number))
+
+    def _unknown(self, scheme: str, host: str, port: int) -> str:
+        ways = f"use a relative URL or base_url={BASE_URL!r}"
+        served = sorted((s, p) for s, known, p in self._by_origin if known == host)
+        if served:
+            names = ", ".join(f"{s} on port {p}" for s, p in served)
+            return f"{host} is served by {names}, not by {scheme} on port {port}: {ways}"
+        return f"no endpoint has the host {host}: {ways}, or add it to hosts: in the configuration"
+
+
+def _canonical(host: str) -> str:
+    """Return a host as Origin writes it: a name in ASCII, an IPv6 address compressed."""
+    if host.isascii() and ":" not in host:
+        return host
+    try:
+        literal = ":" in host
+        return ipaddress.ip_address(host).compressed if literal else host.encode("idna").decode()
+    except ValueError:
+        return host  # no endpoint's then
 
 
 def _longest_first(bases: set[bytes]) -> tuple[bytes, ...]:

@@ -43,9 +43,13 @@ class Attempt:
     ranking: Sequence[Ranked]
     stamp: str | None = None
 
+    @property
+    def result(self) -> str:
+        """The status, or what went wrong in words."""
+        return str(self.status) if self.error is None else self.error
+
     def __str__(self) -> str:
-        result = str(self.status) if self.error is None else self.error
-        return f"{self.endpoint}: {result} after {self.elapsed * 1e3:.1f} ms"
+        return f"{self.endpoint}: {self.result} after {self.elapsed * 1e3:.1f} ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,13 @@ class Trace:
     def explain(self) -> str:
         """Return the story of the request: what was tried, why there, and against whom."""
         lines = []
+        tried: dict[str, str] = {}
         for number, attempt in enumerate(self.attempts, 1):
             lines.append(f"attempt {number}: {attempt}")
             lines.append(f"  why {attempt.endpoint}: {attempt.chosen.reason}")
-            lines += [f"  not {rival.name}: {rival.reason}" for rival in _rivals(attempt)]
+            for rival in _rivals(attempt):
+                lines.append(f"  not {rival.name}: {tried.get(rival.name) or rival.reason}")
+            tried[attempt.endpoint] = f"tried before in this request: {attempt.result}"
             if attempt.stamp is not None:
                 lines.append(f"  stamped {attempt.stamp}")
         return "\n".join(lines)

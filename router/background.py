@@ -1,23 +1,31 @@
 """One background thread with one event loop, for everything that does not belong to a request.
 
 Rule 1: probes, clock synchronisation and token requests run here, for sync and async callers alike.
-Rule 2: it starts when first needed, is a daemon, and dies with its owner.
-Rule 3: a fork leaves the child without the thread; the child starts one of its own.
+Rule 2: it starts when first needed, is a daemon, and dies with its owner: so it must not keep the
+        owner alive, and what was stopped stays stopped.
+Rule 3: a fork leaves the child without the thread; the child starts one of its own. It never
+        touches the parent's loop, whose epoll set both processes share: a destructor that took a
+        socket out of it would leave the parent deaf.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from router.errors import ClosedError
 from router.forks import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
+
+    Jobs = Callable[[], list[Coroutine[Any, Any, None]]]
 
 __all__ = ["Background"]
 
@@ -27,55 +35,72 @@ T = TypeVar("T")
 
 STOP_WITHIN = 5.0
 
+_inherited: list[asyncio.AbstractEventLoop] = []  # kept from their destructors, see Rule 3
+
 
 class Background:
-    """Owns the thread; `jobs` are run for ever once it is started."""
+    """Owns the thread; `jobs` are run for ever once it is started. A method is held weakly."""
 
-    def __init__(self, jobs: Callable[[], list[Coroutine[Any, Any, None]]]) -> None:
-        self._jobs = jobs
-        self._lock = threading.Lock()
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = weakref.WeakMethod(jobs) if inspect.ismethod(jobs) else lambda: jobs
+        self._lock = threading.RLock()  # the owner's finalizer may call `stop` in any allocation
+        self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         register(self)
 
     def reset_after_fork(self) -> None:
         """Forget the parent's thread; `start` makes one for the child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        if self._loop is not None:
+            _inherited.append(self._loop)
         self._loop = self._thread = None
 
     def start(self) -> None:
-        """Start the thread and its jobs, unless they run."""
-        if self._thread is not None:
-            return
-        with self._lock:
-            if self._thread is None:
-                self._start()
+        """Start the thread and its jobs, unless they run.
 
-    def _start(self) -> None:
-        loop = asyncio.new_event_loop()
-        self._loop = loop
-        thread = threading.Thread(
-            target=_serve, args=(loop, self._jobs()), name="region-router", daemon=True
-        )
-        thread.start()
-        self._thread = thread
+        Raises:
+            ClosedError: it was stopped.
+        """
+        if self._thread is None:
+            with self._lock:
+                self._running_loop()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._stopped:
+            raise ClosedError("this Router is closed: make a new one")
+        if self._loop is None:
+            jobs = self._jobs()
+            loop = asyncio.new_event_loop()
+            args = (loop, [] if jobs is None else jobs())
+            thread = threading.Thread(target=_serve, args=args, name="region-router", daemon=True)
+            thread.start()
+            self._loop, self._thread = loop, thread
+        return self._loop
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine on the background loop."""
-        self.start()
-        assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        """Run a coroutine on the background loop; its future ends at the latest with `stop`.
+
+        Raises:
+            ClosedError: it was stopped; the coroutine is closed.
+        """
+        try:
+            with self._lock:  # so that what is taken here is seen before the loop's end
+                return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+        except BaseException:
+            coroutine.close()
+            raise
 
     def stop(self) -> None:
-        """Cancel everything and join the thread."""
+        """Cancel everything and join the thread, for good."""
         with self._lock:
+            self._stopped = True
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
-        if loop is None or thread is None:
-            return
-        with contextlib.suppress(RuntimeError):  # the loop ended by itself
-            loop.call_soon_threadsafe(loop.stop)
-        if thread is not threading.current_thread():
+            if loop is not None:
+                with contextlib.suppress(RuntimeError):  # the loop ended by itself
+                    loop.call_soon_threadsafe(loop.stop)
+        if thread is not None and thread is not threading.current_thread():
             thread.join(STOP_WITHIN)
 
 
@@ -100,8 +125,7 @@ async def _guard(job: Coroutine[Any, Any, None]) -> None:
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
-    pending = asyncio.all_tasks(loop)
-    for task in pending:
-        task.cancel()
-    if pending:
+    while pending := asyncio.all_tasks(loop):
+        for task in pending:
+            task.cancel()
         loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))

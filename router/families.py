@@ -67,14 +67,16 @@ class Family:
         name = cls.__name__
         phase = Phase.NOT_SENT if name in NEVER_SENT else Phase.SENT
         phase = Phase.LOCAL if name in LOCAL else phase
-        words = WORDS.get(name, name)
-        detail = _detail(error)
-        return SendFailure(phase, f"{words}{detail}", self.translated(error))
+        words = _known_sign(error) or WORDS.get(name, name)
+        return SendFailure(phase, words, self.translated(error))
 
     def translated(self, error: Exception) -> Exception:
         """Return the family's exception for one of its core's; others as they are."""
         cls = self.foreign(error)
-        return error if cls is None else cls(str(error))
+        if cls is None:
+            return error
+        translated: Exception = cls(str(error))
+        return translated
 
     def raised(self, error: RouterError, request: Any) -> Exception:
         """Return `error` as an exception that is also the family's, bound to the request."""
@@ -101,18 +103,15 @@ class Family:
         return self._classes[key]
 
 
-def _detail(error: Exception) -> str:
-    """Return what an operating-system or TLS error adds, without addresses or contents."""
+def _known_sign(error: Exception) -> str | None:
+    """Return what an operating-system or TLS error says, without addresses or contents."""
     text = str(error)
-    for sign, words in SIGNS.items():
-        if sign in text:
-            return f": {words}"
-    return ""
+    return next((words for sign, words in SIGNS.items() if sign in text), None)
 
 
 SIGNS = {
     "Connection refused": "connection refused",
-    "All connection attempts failed": "all addresses refused",
+    "All connection attempts failed": "no address accepts a connection",
     "Name or service not known": "the name does not resolve",
     "Temporary failure in name resolution": "the name does not resolve now",
     "CERTIFICATE_VERIFY_FAILED": "the TLS certificate is not trusted",

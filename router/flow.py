@@ -12,7 +12,7 @@ Rule 3: an answer that was not good enough is kept, and given to the caller if n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from router.attempt import Attempt
 from router.balance.pool import Choice, Cooling
@@ -111,8 +111,9 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
             outcome = Outcome(verdict_of_failure(failure), failure=failure)
         else:
             outcome = judge(call, answer, lease, token)
-        learn(desk, choice, outcome, sent, port.now(), token)
-        note(call, choice, outcome, waited=sent - began, elapsed=port.now() - sent, stamp=stamp)
+        now = port.now()
+        learn(desk, choice, outcome, token, elapsed=now - sent, now=now)
+        note(call, choice, outcome, waited=sent - began, elapsed=now - sent, stamp=stamp)
     except Cooling as cooling:
         lease.give_back()
         return Outcome(Verdict.COOLING, later=max(0.0, cooling.until - port.now()))
@@ -156,8 +157,8 @@ async def timestamp(desk: Desk, port: Port) -> Header | None:
         return None
     while (settling := desk.clock.settling(port.now())) > 0:
         await port.sleep(min(settling, SETTLING_STEP))
-    pair = desk.stamper.header(desk.clock.now())
-    return None if pair is None else (pair[0].encode("ascii"), pair[1].encode("ascii"))
+    stamped = desk.stamper.header(desk.clock.now())
+    return None if stamped is None else (stamped[0].encode("ascii"), stamped[1].encode("ascii"))
 
 
 def credentials(token: Token | None, stamp: Header | None) -> list[Header]:
@@ -191,16 +192,16 @@ def judge(call: Call, answer: Answer, lease: Lease, token: Token | None) -> Outc
 
 
 def learn(
-    desk: Desk, choice: Choice, outcome: Outcome, sent: float, now: float, token: Token | None
+    desk: Desk, choice: Choice, outcome: Outcome, token: Token | None, *, elapsed: float, now: float
 ) -> None:
-    """Tell the parts that own state what was seen."""
+    """Tell the parts that own state what was seen, `elapsed` seconds after sending."""
     status = None if outcome.answer is None else outcome.answer.status
     if blames_endpoint(outcome.verdict, status):
         words = f"answered {status}" if outcome.failure is None else outcome.failure.words
         reached = outcome.verdict is not Verdict.NEVER_SENT
         desk.pool.failed(choice, words, reached=reached, now=now)
     elif outcome.verdict is Verdict.DELIVERED:
-        desk.pool.answered(choice, now - sent, now=now)
+        desk.pool.answered(choice, elapsed, now=now)
     if outcome.later is not None:
         desk.pool.cool(choice, outcome.later, now=now)
     if outcome.verdict is Verdict.UNAUTHORISED and desk.tokens is not None and token is not None:
@@ -277,15 +278,14 @@ def conclude(call: Call, outcome: Outcome) -> tuple[Answer, Lease | None]:
             attempts=call.attempts,
             retry_after=outcome.later,
         )
-    fail(call, outcome)
+    raise failed(call) from (None if outcome.failure is None else outcome.failure.cause)
 
 
-def fail(call: Call, outcome: Outcome) -> NoReturn:
-    """Raise what says that no attempt brought an answer, and whether repeating is safe."""
+def failed(call: Call) -> AttemptsFailedError:
+    """Return what says that no attempt brought an answer, and whether repeating is safe."""
     count = len(call.attempts)
     story = "; ".join(str(attempt) for attempt in call.attempts)
     message = f"no answer in {count} attempt{'s' * (count > 1)}: {story}"
     if any(attempt.maybe_processed for attempt in call.attempts):
         message += f". The {call.method} may have been processed: check before sending it again"
-    cause = outcome.failure.cause if outcome.failure is not None else None
-    raise AttemptsFailedError(message, attempts=call.attempts) from cause
+    return AttemptsFailedError(message, attempts=call.attempts)

@@ -47,5 +47,6 @@ class Lease:
             self._holders -= 1
             if self._holders != 0:
                 return
-        for holding in reversed(self._holdings):
+            holdings, self._holdings = self._holdings, []
+        for holding in reversed(holdings):
             holding.give_back()

@@ -69,7 +69,7 @@ class BlockingPort:
         if seconds > 0:
             time.sleep(seconds)  # noqa: ASYNC251 - this port is the one that blocks
 
-    async def wait(self, future: Future[T], timeout: float | None) -> T:  # noqa: ASYNC109
+    async def wait(self, future: Future[T], timeout: float | None) -> T:
         return future.result(timeout)
 
     async def send(self, request: Outgoing, lease: Lease) -> Answer:  # noqa: ARG002
@@ -93,7 +93,7 @@ class AsyncioPort:
         if seconds > 0:
             await asyncio.sleep(seconds)
 
-    async def wait(self, future: Future[T], timeout: float | None) -> T:  # noqa: ASYNC109
+    async def wait(self, future: Future[T], timeout: float | None) -> T:
         waiter = asyncio.wrap_future(future)
         waiter.add_done_callback(_retrieve)
         await asyncio.wait([waiter], timeout=timeout)

@@ -15,7 +15,6 @@ import socket
 import threading
 import time
 import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from router.addressing import Addresses
@@ -32,12 +31,13 @@ from router.forks import register
 from router.geo.here import place_of, resolve_here
 from router.geo.locator import Locator
 from router.geo.prior import prior
-from router.latency.prober import Prober
+from router.latency.prober import Prober, probe_all
 from router.limits.limiter import Limiter
 from router.tls import TlsContext
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -155,10 +155,14 @@ class Router:
             jobs.append(prober.run())
         if config.clock is not None:
             jobs.append(Synchroniser(config.clock, self.clock, random=self._chance).run())
-        unplaced = [e for e in config.endpoints if place_of(e, self.locator, None) is None]
-        if unplaced and config.geo.database is not None:
-            jobs.append(_place_by_address(self.pool, self.locator, self._here, unplaced))
+        jobs.append(_place_by_address(self.pool, self.locator, self._here, self._unplaced()))
         return jobs
+
+    def _unplaced(self) -> list[Endpoint]:
+        """Return the endpoints that only the database can place, by their address."""
+        if self.config.geo.database is None:
+            return []
+        return [e for e in self.config.endpoints if place_of(e, self.locator, None) is None]
 
     def start(self) -> Router:
         """Start probes and clock synchronisation, unless they run; requests do this themselves."""
@@ -218,14 +222,39 @@ class Router:
             GeoError: the address is no IP address, or the database cannot be read.
         """
         self.start()
-        ranking = list(self.pool.ranking(self.now()))
-        if client_ip is None:
-            return ranking
-        there = self.locator.locate(client_ip)
-        if there is None:
-            return ranking
+        if client_ip is not None and self.locator.locate(client_ip) is not None:
+            return self.outlook(client_ip)
+        return list(self.pool.ranking(self.now()))
+
+    def outlook(self, client_ip: str | None = None) -> list[Ranked]:
+        """Return all endpoints as geography alone ranks them; nothing is started or sent.
+
+        Raises:
+            GeoError: the address is no IP address.
+        """
+        there = None if client_ip is None else self.locator.locate(client_ip)
+        ranking = self.pool.ranking(self.now())
         places = {r.name: place_of(r.endpoint, self.locator, _address(r)) for r in ranking}
-        return seen_from({name: prior(there, place) for name, place in places.items()}, ranking)
+        priors = {name: prior(there or self._here, place) for name, place in places.items()}
+        return seen_from(priors, ranking)
+
+    async def measure(
+        self, count: int = 5, *, told: Callable[[str, bool], None] = lambda *_: None
+    ) -> list[Ranked]:
+        """Probe every endpoint `count` times now, whatever the background does, and rank.
+
+        Args:
+            count: probes of each endpoint, 100 ms apart.
+            told: hears the endpoint's name and whether it answered, after each probe.
+
+        Raises:
+            ConfigError: a file of `tls:` cannot be read.
+        """
+        await asyncio.gather(
+            probe_all(self.pool, self.config.probe, tls=self.tls, count=count, told=told),
+            _place_by_address(self.pool, self.locator, self._here, self._unplaced()),
+        )
+        return list(self.pool.ranking(self.now()))
 
     def drain(self, name: str) -> None:
         """Send nothing new to an endpoint; what is under way ends in peace."""

@@ -1,6 +1,7 @@
 """The one TLS context: made once, shared by every pool, because making one takes 50 ms.
 
-Rule: certificates and host names are always verified; there is no switch to turn that off.
+Rule: certificates and host names are always verified; there is no switch to turn that off. Nobody
+      is asked for a passphrase: a key that needs one is refused.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from router.errors import ConfigError
+from router.forks import register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +29,13 @@ class TlsContext:
 
     def __init__(self, settings: TlsSettings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
+        self.reset_after_fork()
+        register(self)
+
+    def reset_after_fork(self) -> None:
+        """Take a lock of one's own; the parent's may be held for ever."""
+        self._lock = threading.Lock()
 
     def __call__(self) -> ssl.SSLContext:
         """Return the context.
@@ -43,24 +50,27 @@ class TlsContext:
 
     def _make(self) -> ssl.SSLContext:
         settings = self._settings
-        with _named("tls.ca", settings.ca):
-            context = ssl.create_default_context(cafile=settings.ca or _public_authorities())
+        key, authorities = ("tls.ca", settings.ca) if settings.ca else _public_authorities()
+        with _named(key, authorities):
+            context = ssl.create_default_context(cafile=authorities)
         if settings.cert is not None:
-            with _named("tls.cert", settings.cert):
-                context.load_cert_chain(settings.cert, settings.key)
+            with _named("tls.cert, tls.key", settings.cert):
+                context.load_cert_chain(settings.cert, settings.key, password="")
         context.set_alpn_protocols(["http/1.1"])
         return context
 
 
 @contextlib.contextmanager
-def _named(key: str, path: Path | None) -> Iterator[None]:
+def _named(key: str, path: Path | str) -> Iterator[None]:
     try:
         yield
     except (OSError, ssl.SSLError):
         raise ConfigError(f"{key}: {path} cannot be read as PEM: check the file") from None
 
 
-def _public_authorities() -> str:
+def _public_authorities() -> tuple[str, str]:
+    """Return where the setting comes from, and the file."""
     import certifi  # noqa: PLC0415 - loaded when the first https endpoint is used
 
-    return os.environ.get("SSL_CERT_FILE") or certifi.where()
+    chosen = os.environ.get("SSL_CERT_FILE")
+    return ("SSL_CERT_FILE", chosen) if chosen else ("certifi", certifi.where())

@@ -184,7 +184,7 @@ def parse_fields(instance: Any) -> None:
     Raises:
         ConfigError: naming the field, when its value is refused.
     """
-    for name, parse in _parsers(type(instance)):
+    for name, parse in _parsers(instance.__class__):
         value = getattr(instance, name)
         try:
             parsed = parse(value)
@@ -195,7 +195,7 @@ def parse_fields(instance: Any) -> None:
 
 
 @functools.cache
-def _parsers(cls: type) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+def _parsers(cls: Any) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     hints = typing.get_type_hints(cls, include_extras=True)
     found = []
     for field in dataclasses.fields(cls):

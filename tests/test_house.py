@@ -69,7 +69,7 @@ def imported(path: Path) -> set[str]:
 
 
 def covers(prefixes: set[str], module: str) -> bool:
-    return any(module == p or module.startswith(f"{p}.") for p in prefixes if p) or module in prefixes
+    return module in prefixes or any(module.startswith(f"{p}.") for p in prefixes if p)
 
 
 def layer(module: str) -> int:

@@ -1,17 +1,18 @@
 """EndpointPool: the one owner of endpoint state.
 
 Rule 1: every change happens here, under one lock that is held for arithmetic only.
-Rule 2: readers get an immutable ranking; it is made anew when evidence arrives, not on each request.
-Rule 3: a Choice gives back what it took (in-flight count, trial) exactly once.
+Rule 2: readers get an immutable ranking, made anew when evidence arrives, not on each request.
+Rule 3: the pool reads no clock: it counts in the `now` of its callers, and what comes without one
+        is ranked as of the last.
 """
 
 from __future__ import annotations
 
+import copy
 import threading
-import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from router.balance.choice import Choice, Cooling
 from router.balance.constraints import Vocabulary, allows, describe
 from router.balance.ranking import Ranked, order
 from router.balance.state import Availability, State
@@ -32,41 +33,6 @@ __all__ = ["Choice", "Cooling", "EndpointPool"]
 RERANK_EVERY = 0.05
 
 
-class Cooling(Exception):  # noqa: N818 - a fact for the flow, not an error of ours
-    """Every endpoint that may serve asked to be left alone until `until` (monotonic seconds)."""
-
-    def __init__(self, until: float) -> None:
-        super().__init__(until)
-        self.until = until
-
-
-@dataclass(slots=True)
-class Choice:
-    """An endpoint taken for one attempt; `again` says that this request was there before."""
-
-    ranked: Ranked
-    ranking: tuple[Ranked, ...]
-    again: bool
-    trial: bool
-    _state: State
-    _lock: threading.Lock
-    _held: bool = field(default=True)
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where the attempt goes."""
-        return self._state.endpoint
-
-    def give_back(self) -> None:
-        """Return the in-flight count and the trial; a second call does nothing."""
-        with self._lock:
-            if self._held:
-                self._held = False
-                self._state.in_flight -= 1
-                if self.trial:
-                    self._state.trial = False
-
-
 class EndpointPool:
     """Chooses endpoints and learns from what became of the choice."""
 
@@ -79,16 +45,17 @@ class EndpointPool:
     ) -> None:
         self._failover = failover
         self._chance = chance
-        self.reset_after_fork()
         self._states: dict[str, State] = {}
+        self.reset_after_fork()
         self._ranking: tuple[Ranked, ...] = ()
         self._ranked_at = 0.0
         self._vocabulary = Vocabulary(())
         self.update(endpoints, failover)
 
     def reset_after_fork(self) -> None:
-        """Take a lock of one's own; the parent's may be held for ever."""
+        """Take a lock of one's own, and forget what the parent's threads have under way."""
         self._lock = threading.Lock()
+        self._states = {name: _without_attempts(s) for name, s in self._states.items()}
 
     # -- which endpoints there are
 
@@ -100,12 +67,14 @@ class EndpointPool:
                 name: self._kept(endpoint, prior) for name, (endpoint, prior) in endpoints.items()
             }
             self._vocabulary = Vocabulary(s.endpoint for s in self._states.values())
-            self._rerank(time.monotonic())
+            self._rerank(self._ranked_at)
 
     def _kept(self, endpoint: Endpoint, prior: Prior) -> State:
         old = self._states.get(endpoint.name)
-        if old is None or old.endpoint.url != endpoint.url:
+        if old is None:
             return State(endpoint, prior)
+        if (old.endpoint.url, old.endpoint.address) != (endpoint.url, endpoint.address):
+            return State(endpoint, prior, drained=old.drained)  # drained is an order, not knowledge
         old.endpoint = endpoint
         old.place(prior)
         return old
@@ -115,7 +84,7 @@ class EndpointPool:
         with self._lock:
             if (state := self._states.get(name)) is not None:
                 state.place(prior)
-                self._rerank(time.monotonic())
+                self._rerank(self._ranked_at)
 
     def set_drained(self, name: str, *, drained: bool) -> None:
         """Send nothing new to an endpoint, or send again.
@@ -127,7 +96,7 @@ class EndpointPool:
             if name not in self._states:
                 raise ConfigError(f"no endpoint is named {name}: see rank() for the names")
             self._states[name].drained = drained
-            self._rerank(time.monotonic())
+            self._rerank(self._ranked_at)
 
     def check(self, options: Options) -> None:
         """Raise OptionsError where a request names what no endpoint has."""
@@ -152,7 +121,7 @@ class EndpointPool:
             state.in_flight += 1
             state.trial = state.trial or trial
             again = ranked.name in tried
-            return Choice(ranked, self._ranking, again, trial, state, self._lock)
+            return Choice(ranked, self._ranking, again, trial, state, self)
 
     def has_fresh(self, options: Options, *, tried: Collection[str], now: float) -> bool:
         """Return whether a healthy endpoint is left that this request has not tried."""
@@ -194,12 +163,21 @@ class EndpointPool:
             raise Cooling(min(cooling))
         raise NoEndpointError(_nothing_left(options, allowed=allowed))
 
+    def take_back(self, choice: Choice) -> None:
+        """Do what `Choice.give_back` says."""
+        with self._lock:
+            if choice.held:
+                choice.held = False
+                choice.state.in_flight -= 1
+                _end_trial(choice)
+
     # -- learning
 
     def answered(self, choice: Choice, elapsed: float, *, now: float) -> None:
         """Take an answer that speaks for the endpoint, `elapsed` seconds after sending."""
-        state = choice._state  # noqa: SLF001 - a Choice is this pool's own ticket
+        state = choice.state
         with self._lock:
+            _end_trial(choice)
             was = state.cause
             state.succeeded(elapsed, now=now)
             if was is not None or now - self._ranked_at >= RERANK_EVERY:
@@ -208,15 +186,21 @@ class EndpointPool:
     def failed(self, choice: Choice, words: str, *, reached: bool, now: float) -> None:
         """Take a failure that counts against the endpoint."""
         with self._lock:
-            choice._state.failed(  # noqa: SLF001 - a Choice is this pool's own ticket
-                words, reached=reached, now=now, failover=self._failover, chance=self._chance
+            _end_trial(choice)
+            choice.state.failed(
+                words,
+                reached=reached,
+                trial=choice.trial,
+                now=now,
+                failover=self._failover,
+                chance=self._chance,
             )
             self._rerank(now)
 
     def cool(self, choice: Choice, seconds: float, *, now: float) -> None:
         """Leave the endpoint alone for `seconds`, because it said so."""
         with self._lock:
-            choice._state.cool(now + seconds)  # noqa: SLF001 - a Choice is this pool's own ticket
+            choice.state.cool(now + seconds)
             self._rerank(now)
 
     def probed(self, name: str, *, connect: float, warm: float, now: float) -> None:
@@ -282,7 +266,22 @@ def _row(state: State, typical: float, now: float) -> Ranked:
         cost=state.cost(typical, now),
         health=state.availability(now).value,
         trouble=state.trouble,
+        misplaced=state.misplaced,
     )
+
+
+def _end_trial(choice: Choice) -> None:
+    """Free the trial at its verdict, not at the end of a body that may stream for hours."""
+    if choice.trial and choice.undecided:
+        choice.undecided = False
+        choice.state.trial = False
+
+
+def _without_attempts(state: State) -> State:
+    """Return a copy: what the parent's Choices still give back falls on the original."""
+    own = copy.copy(state)
+    own.in_flight, own.trial = 0, False
+    return own
 
 
 def _nothing_left(options: Options, *, allowed: bool) -> str:

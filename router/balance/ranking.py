@@ -38,6 +38,7 @@ class Ranked:
         cost: expected seconds of a request there.
         health: healthy, ejected, on trial, cooling or drained.
         trouble: the last failure in words, while it matters.
+        misplaced: whether it answered faster than light allows for its place.
     """
 
     endpoint: Endpoint
@@ -46,6 +47,7 @@ class Ranked:
     cost: float
     health: str
     trouble: str | None = None
+    misplaced: bool = False
 
     @property
     def name(self) -> str:
@@ -88,12 +90,17 @@ class Ranked:
             basis = f"{self.rtt_ms:.1f} ± {self.spread_ms:.1f} ms {kind} over {probes}"
         extra = (self.cost * self.endpoint.weight - self.estimate.rtt) * 1e3
         parts = [basis]
+        if self.misplaced:
+            parts.append("faster than light allows for its place: the place is wrong")
         if extra >= 1:
             parts.append(f"{extra:.0f} ms service")
         if self.endpoint.tier > 1:
             parts.append(f"tier {self.endpoint.tier}")
-        if self.health != "healthy" or self.trouble:
-            parts.append(f"{self.health}: {self.trouble}" if self.trouble else self.health)
+        if self.trouble:
+            state = "last failure" if self.health == "healthy" else self.health
+            parts.append(f"{state}: {self.trouble}")
+        elif self.health != "healthy":
+            parts.append(self.health)
         return ", ".join(parts)
 
 

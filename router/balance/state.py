@@ -6,6 +6,7 @@ Rule 2: failures in a row eject; a success clears them. An ejection doubles each
 Rule 3: an endpoint that could not be reached comes back as soon as a probe reaches it, since that
         is the very evidence that was missing; one that answered badly waits for its trial.
 Rule 4: what the caller did wrong never reaches this module.
+Rule 5: a round trip faster than light proves the endpoint's place wrong; then distance has no say.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
+from router.geo.prior import SIGMA_FLAT
 from router.latency.estimate import Estimate, RttEstimator
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class State:
     drained: bool = False
     success_at: float = -math.inf
     trouble: str | None = None
+    misplaced: bool = False
     answers: int = 0
     errors: int = 0
 
@@ -74,10 +77,11 @@ class State:
         self.estimate = self.rtt.estimate()
 
     def place(self, prior: Prior) -> None:
-        """Take another prior; samples stay."""
-        self.prior = prior
-        self.rtt.place(rtt=prior.rtt, sigma=prior.sigma)
-        self.estimate = self.rtt.estimate()
+        """Take another prior; samples stay, and so does distrust in the same one."""
+        if prior != self.prior:
+            self.prior, self.misplaced = prior, False
+            self.rtt.place(rtt=prior.rtt, sigma=prior.sigma)
+            self.estimate = self.rtt.estimate()
 
     def availability(self, now: float) -> Availability:
         """Return whether it can take a request at `now`."""
@@ -95,9 +99,18 @@ class State:
         """Take a probe that ended well."""
         self.rtt.add(connect=connect, warm=warm)
         self.estimate = self.rtt.estimate()
+        self._check_place(warm if self.estimate.behind_edge else connect)
         self.probe_failures = 0
         if self.cause == "unreachable":
             self.recover()
+        elif self.cause is None and not self.failures:
+            self.trouble = None  # only probes had failed
+
+    def _check_place(self, rtt: float) -> None:
+        if rtt < self.prior.floor:
+            self.misplaced = True
+            self.rtt.place(rtt=rtt, sigma=SIGMA_FLAT)
+            self.estimate = self.rtt.estimate()
 
     def probe_failed(
         self, words: str, *, now: float, failover: Failover, chance: random.Random
@@ -124,16 +137,20 @@ class State:
         words: str,
         *,
         reached: bool,
+        trial: bool,
         now: float,
         failover: Failover,
         chance: random.Random,
     ) -> None:
-        """Take a failure; `reached` tells whether the endpoint was there at all."""
+        """Take a failure; `reached` tells whether the endpoint was there at all.
+
+        Only a trial prolongs an ejection: what was sent before it is late news.
+        """
         self.errors += 1
         self.failures += 1
         self.trouble = words
-        on_trial = self.cause is not None and now >= self.ejected_until
-        if on_trial or (self.failures >= failover.eject_after and self.cause is None):
+        ejected = self.cause is not None
+        if trial if ejected else self.failures >= failover.eject_after:
             cause: Literal["unreachable", "failing"] = "failing" if reached else "unreachable"
             self._eject(cause, now=now, failover=failover, chance=chance)
 

@@ -81,7 +81,7 @@ async def query(
     server: str,
     *,
     near: float,
-    timeout: float = TIMEOUT,  # noqa: ASYNC109 - shared out among the server's addresses
+    timeout: float = TIMEOUT,
     boottime: Callable[[], float] = boottime,
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> Sample:
@@ -177,7 +177,7 @@ async def query_all(
     *,
     near: float,
     heard: Callable[[Answer], None] = lambda _: None,
-    timeout: float = TIMEOUT,  # noqa: ASYNC109 - each server's own, not the round's
+    timeout: float = TIMEOUT,
     boottime: Callable[[], float] = boottime,
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> list[Answer]:

@@ -1,10 +1,8 @@
 """The timestamp on a request: how a moment is written, and what happens when it is not sure.
 
 Rule 1: every format is UTC and the same in every locale.
-Rule 2: a stamp is taken when it is asked for, anew for every attempt.
-Rule 3: the first requests wait a moment for the first synchronisation, in small steps, so that they
-        leave as soon as it has ended.
-Rule 4: above `max_error` the user's `when_unsure` decides: stamp and warn once a minute, refuse
+Rule 2: a stamp is taken anew for every attempt: whoever sends passes `clock.now()` in just then.
+Rule 3: above `max_error` the user's `when_unsure` decides: stamp and warn once a minute, refuse
         before anything is sent, or send without a stamp.
 """
 
@@ -22,7 +20,9 @@ from router.clock.clock import UNBOUNDED
 from router.errors import ClockError
 
 if TYPE_CHECKING:
-    from router.clock.clock import Clock, Stamp
+    from collections.abc import Callable
+
+    from router.clock.clock import Stamp
     from router.config.settings import ClockSettings
 
 __all__ = ["Format", "Stamper", "write"]
@@ -31,7 +31,6 @@ Format = Literal["unix", "unix_ms", "rfc3339", "http_date"]
 
 NS, MS = 10**9, 10**6
 WARN_EVERY = 60.0
-STEP = 0.005
 log = logging.getLogger("router.clock")
 
 
@@ -59,42 +58,36 @@ def _http_date(seconds: int) -> str:
 
 
 class Stamper:
-    """Writes the clock's time into a request header as the `clock:` section says.
+    """Turns a stamp into a request header as the `clock:` section says.
 
     Args:
-        clock: what time it is.
         settings: header, format, max_error and when_unsure.
+        monotonic: seconds, for the one warning a minute.
     """
 
-    def __init__(self, clock: Clock, settings: ClockSettings) -> None:
-        self._clock = clock
+    def __init__(
+        self, settings: ClockSettings, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings
-        self._name = settings.header.encode("ascii") if settings.header else None
+        self._monotonic = monotonic
         self._max_error_ns = int(settings.max_error * NS)
         self._lock = threading.Lock()
         self._warned = -math.inf
 
-    def settling(self, now: float) -> float:
-        """Return after how many seconds to ask again whether the clock is ready; 0 if it is."""
-        return min(self._clock.settling(now), STEP) if self._name else 0.0
-
-    def header(self, now: float) -> tuple[bytes, bytes] | None:
+    def header(self, stamp: Stamp) -> tuple[str, str] | None:
         """Return the header's name and value, or None where the request goes without.
 
-        Args:
-            now: monotonic seconds, for the one warning a minute.
-
         Raises:
-            ClockError: the clock's bound is above `max_error` and `when_unsure` is `refuse`.
+            ClockError: the stamp's bound is above `max_error` and `when_unsure` is `refuse`.
         """
-        if self._name is None:
+        settings = self._settings
+        if settings.header is None:
             return None
-        stamp = self._clock.now()
-        if stamp.bound_ns > self._max_error_ns and not self._accept(stamp, now):
+        if stamp.bound_ns > self._max_error_ns and not self._accept(stamp):
             return None
-        return self._name, write(stamp.ns, self._settings.format).encode("ascii")
+        return settings.header, write(stamp.ns, settings.format)
 
-    def _accept(self, stamp: Stamp, now: float) -> bool:
+    def _accept(self, stamp: Stamp) -> bool:
         """Decide about a stamp that is not sure enough."""
         policy = self._settings.when_unsure
         if policy == "refuse":
@@ -102,7 +95,7 @@ class Stamper:
                 f"{self._doubt(stamp)}, and clock.when_unsure is refuse: let UDP port 123 to "
                 "clock.servers through, raise clock.max_error, or set clock.when_unsure to warn"
             )
-        if policy == "warn" and self._is_time_to_warn(now):
+        if policy == "warn" and self._is_time_to_warn():
             log.warning("%s: requests are stamped all the same", self._doubt(stamp))
         return policy == "warn"
 
@@ -113,7 +106,8 @@ class Stamper:
             f"above clock.max_error of {self._settings.max_error:g} s"
         )
 
-    def _is_time_to_warn(self, now: float) -> bool:
+    def _is_time_to_warn(self) -> bool:
+        now = self._monotonic()
         with self._lock:
             due = now - self._warned >= WARN_EVERY
             if due:

@@ -136,7 +136,7 @@ class Synchroniser:
         self._entropy = entropy
         self._sleep = sleep
         self._timeout = timeout
-        self._sources = {name: Source(name) for name in dict.fromkeys(settings.servers)}
+        self._sources = {name: Source(name) for name in settings.servers}
         self._failures = 0
 
     async def run(self) -> None:

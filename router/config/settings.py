@@ -9,27 +9,28 @@ Rule 3: a part is handed its own section, never the whole `Config`.
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from router.endpoint import Endpoint, Location, parse_origin
-from router.errors import ConfigError
-from router.secret import Secret
-from router.units import (
-    Count,
-    Duration,
-    Parsed,
-    PositiveDuration,
-    Rate,
-    Share,
-    parse_count,
-    parse_fields,
-    parse_rate,
-    parse_share,
+from router.config.fields import (
+    Factor,
+    FilePath,
+    Flag,
+    HeaderName,
+    Here,
+    OptionalCount,
+    OptionalRate,
+    OptionalText,
+    Percentile,
+    SecretField,
+    Target,
+    Text,
+    Url,
+    Words,
 )
+from router.endpoint import Endpoint
+from router.errors import ConfigError
+from router.units import Count, Duration, PositiveDuration, Share, parse_fields
 
 __all__ = [
     "Backoff",
@@ -45,128 +46,9 @@ __all__ = [
 ]
 
 MOST_ENDPOINTS = 100_000
-HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-REGION = re.compile(r"[a-z]+:[a-z0-9-]+")
-WORD = (("type", "string"),)
 
 # Four operators, one timescale (UTC without a leap smear). Polled at most every 64 s.
 PUBLIC_SERVERS = ("time.cloudflare.com", "ntp.se", "ptbtime1.ptb.de", "time.nist.gov")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str) and value.isprintable():
-        return value
-    raise ValueError("write printable text")
-
-
-def _optional_text(value: object) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _secret(value: object) -> Secret | None:
-    if value is None or isinstance(value, Secret):
-        return value
-    if isinstance(value, str) and value and value.isprintable():
-        return Secret(value)
-    raise ValueError('write a secret as "${NAME}", {env: NAME} or {file: /path}')
-
-
-def _header_name(value: object) -> str | None:
-    if value is None or (isinstance(value, str) and HEADER_NAME.fullmatch(value)):
-        return value
-    raise ValueError("a header's name is letters, digits and dashes, such as X-Timestamp")
-
-
-def _path(value: object) -> Path | None:
-    if value is None or isinstance(value, Path):
-        return value
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError("write a file's path")
-    try:
-        return Path(value).expanduser()
-    except RuntimeError:
-        raise ValueError("~ before a user's name: no home directory is known for it") from None
-
-
-def _url(value: object) -> str:
-    text = _text(value)
-    parse_origin(text.partition("?")[0])
-    return text
-
-
-def _target(value: object) -> str:
-    text = _text(value)
-    if text.startswith("/") and text.isascii() and " " not in text and "#" not in text:
-        return text
-    raise ValueError("write a path that starts with /, such as /healthz")
-
-
-def _words(value: object) -> tuple[str, ...]:
-    if isinstance(value, list | tuple) and all(isinstance(v, str) and v.strip() for v in value):
-        return tuple(v.strip().lower() for v in value)
-    raise ValueError("write a list of words")
-
-
-def _here(value: object) -> str | Location | None:
-    if value is None or isinstance(value, Location):
-        return value
-    if isinstance(value, str) and REGION.fullmatch(value):
-        return value
-    if isinstance(value, dict) and set(value) == {"ip"}:
-        value = value["ip"]
-    if isinstance(value, str):
-        return _address(value)
-    if isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004 - a pair
-        latitude, longitude = value
-        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
-            return Location(float(latitude), float(longitude))
-    raise ValueError("write here as aws:eu-central-1, {ip: 192.0.2.1} or [latitude, longitude]")
-
-
-def _address(text: str) -> str:
-    try:
-        return ipaddress.ip_address(text).compressed
-    except ValueError:
-        raise ValueError("write a region such as aws:eu-central-1, or an IP address") from None
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ValueError("write true or false")
-
-
-def _factor(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 100:  # noqa: PLR2004
-        return float(value)
-    raise ValueError("a factor is a number from 1 to 100")
-
-
-def _optional_count(value: object) -> int | None:
-    return None if value is None else parse_count(value)
-
-
-def _optional_rate(value: object) -> Rate | None:
-    return None if value is None else parse_rate(value)
-
-
-def _percentile(value: object) -> float:
-    if isinstance(value, str) and re.fullmatch(r"p\d{1,2}(\.\d+)?", value):
-        return float(value[1:]) / 100
-    return parse_share(value)
-
-
-SecretField = Annotated[
-    Secret | None,
-    Parsed(
-        _secret,
-        (
-            ("oneOf", [{"type": "string"}, {"type": "object"}]),
-            ("description", 'a secret: "${NAME}", {env: NAME} or {file: /path}'),
-        ),
-    ),
-]
-OptionalText = Annotated[str | None, Parsed(_optional_text, WORD)]
 
 
 class Section:
@@ -192,14 +74,8 @@ class GeoSettings(Section):
         here: this host's place: a cloud region code, an IP address or a Location.
     """
 
-    database: Annotated[Path | None, Parsed(_path, WORD)] = None
-    here: Annotated[
-        str | Location | None,
-        Parsed(
-            _here,
-            (("description", "aws:eu-central-1, {ip: 192.0.2.1} or [latitude, longitude]"),),
-        ),
-    ] = None
+    database: FilePath = None
+    here: Here = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,11 +90,9 @@ class ClockSettings(Section):
         when_unsure: stamp and warn, refuse the request, or omit the header.
     """
 
-    servers: Annotated[
-        tuple[str, ...], Parsed(_words, (("type", "array"), ("items", {"type": "string"})))
-    ] = PUBLIC_SERVERS
+    servers: Words = PUBLIC_SERVERS
     max_error: PositiveDuration = 0.5
-    header: Annotated[str | None, Parsed(_header_name, WORD)] = None
+    header: HeaderName = None
     format: Literal["unix", "unix_ms", "rfc3339", "http_date"] = "unix_ms"
     when_unsure: Literal["warn", "refuse", "omit"] = "warn"
 
@@ -241,8 +115,8 @@ class TokenSettings(Section):
     """
 
     grant: Literal["client_credentials", "refresh_token"] = "client_credentials"
-    url: Annotated[str, Parsed(_url, (("type", "string"), ("format", "uri")))]
-    client_id: Annotated[str, Parsed(_text)]
+    url: Url
+    client_id: Text
     client_secret: SecretField = None
     refresh_token: SecretField = None
     scope: OptionalText = None
@@ -270,9 +144,9 @@ class Limits(Section):
         share: URL of the Redis that shares the limit among processes.
     """
 
-    concurrency: Annotated[int | None, Parsed(_optional_count, (("type", "integer"),))] = None
-    rate: Annotated[Rate | None, Parsed(_optional_rate, WORD)] = None
-    burst: Annotated[int | None, Parsed(_optional_count, (("type", "integer"),))] = None
+    concurrency: OptionalCount = None
+    rate: OptionalRate = None
+    burst: OptionalCount = None
     queue: Count = 10_000
     share: SecretField = None
 
@@ -289,11 +163,11 @@ class Probe(Section):
         enabled: false leaves ranking to the prior and to live traffic.
     """
 
-    path: Annotated[str, Parsed(_target)] = "/"
+    path: Target = "/"
     method: Literal["HEAD", "GET"] = "HEAD"
     every: PositiveDuration = 10.0
     timeout: PositiveDuration = 2.0
-    enabled: Annotated[bool, Parsed(_flag, (("type", "boolean"),))] = True
+    enabled: Flag = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,7 +181,7 @@ class Backoff(Section):
     """
 
     base: PositiveDuration = 1.0
-    factor: Annotated[float, Parsed(_factor, (("type", "number"),))] = 2.0
+    factor: Factor = 2.0
     cap: PositiveDuration = 30.0
 
 
@@ -320,7 +194,7 @@ class Hedge(Section):
         at_most: the share of requests that may be sent twice.
     """
 
-    after: Annotated[float, Parsed(_percentile, (("type", "string"),))] = 0.95
+    after: Percentile = 0.95
     at_most: Share = 0.05
 
 
@@ -362,9 +236,9 @@ class TlsSettings(Section):
         key: its private key, where it is not in the same file.
     """
 
-    ca: Annotated[Path | None, Parsed(_path, WORD)] = None
-    cert: Annotated[Path | None, Parsed(_path, WORD)] = None
-    key: Annotated[Path | None, Parsed(_path, WORD)] = None
+    ca: FilePath = None
+    cert: FilePath = None
+    key: FilePath = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,9 +260,7 @@ class Config(Section):
 
     version: Literal[1] = 1
     endpoints: tuple[Endpoint, ...]
-    hosts: Annotated[
-        tuple[str, ...], Parsed(_words, (("type", "array"), ("items", {"type": "string"})))
-    ] = ()
+    hosts: Words = ()
     geo: GeoSettings = field(default_factory=GeoSettings)
     clock: ClockSettings | None = None
     token: TokenSettings | None = None

@@ -13,7 +13,8 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from router.config.settings import Config, SecretField
+from router.config.fields import SecretField
+from router.config.settings import Config
 from router.units import Parsed
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ SECONDS = re.compile(rb"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 def jittered(backoff: Backoff, *, retries: int, chance: random.Random) -> float:
-    """Return full-jitter seconds: uniform up to base × factor^retries, capped."""
+    """Return full-jitter seconds: uniform up to base * factor^retries, capped."""
     exponent = min(retries, 64)
     ceiling = min(backoff.cap, backoff.base * backoff.factor**exponent)
     return chance.uniform(0.0, ceiling)

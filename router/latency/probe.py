@@ -59,7 +59,7 @@ async def measure(endpoint: Endpoint, probe: Probe, *, tls: ssl.SSLContext | Non
         raise ProbeError(f"no answer within {probe.timeout:g} s") from None
     except ssl.SSLCertVerificationError as error:
         raise ProbeError(f"TLS certificate refused: {error.verify_message}") from None
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # the latter: a label that DNS cannot hold
         raise ProbeError("the name does not resolve") from None
     except ConnectionRefusedError:
         raise ProbeError("connection refused") from None
@@ -97,7 +97,7 @@ async def _connect(host: str, port: int) -> tuple[socket.socket, float]:
     ):
         sock = socket.socket(family, kind, proto)
         try:
-            sock.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+            sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             started = time.monotonic()
             await loop.sock_connect(sock, address)

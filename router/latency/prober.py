@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from router.errors import ConfigError
 from router.latency.probe import ProbeError, measure
 from router.latency.schedule import due_at, first_due, jitter
 
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from router.config.settings import Probe
     from router.endpoint import Endpoint
 
-__all__ = ["Prober", "probe_once"]
+__all__ = ["Prober", "probe_all", "probe_once"]
 
 logger = logging.getLogger("router.latency")
 
 LONGEST_NAP = 1.0
 SHORTEST_NAP = 0.01
 MOST_AT_ONCE = 64
+APART = 0.1
 
 
 @dataclass(slots=True)
@@ -105,6 +107,8 @@ class Prober:
     async def _probe(self, endpoint: Endpoint, plan: Plan) -> None:
         try:
             await probe_once(self._pool, endpoint, self._settings, tls=self._tls)
+        except ConfigError as error:  # a file of `tls:`; the next probe looks again
+            self._pool.probe_failed(endpoint.name, str(error), now=time.monotonic())
         finally:
             plan.last = time.monotonic()
             plan.factor = jitter(self._chance)
@@ -114,12 +118,39 @@ class Prober:
 
 async def probe_once(
     pool: EndpointPool, endpoint: Endpoint, settings: Probe, *, tls: Callable[[], ssl.SSLContext]
-) -> None:
-    """Probe one endpoint and tell the pool; never raises for a failed probe."""
+) -> bool:
+    """Probe one endpoint, tell the pool, and return whether it answered."""
     try:
         context = tls() if endpoint.origin.scheme == "https" else None
         measured = await measure(endpoint, settings, tls=context)
     except ProbeError as error:
         pool.probe_failed(endpoint.name, str(error), now=time.monotonic())
-        return
+        return False
     pool.probed(endpoint.name, connect=measured.connect, warm=measured.warm, now=time.monotonic())
+    return True
+
+
+async def probe_all(
+    pool: EndpointPool,
+    settings: Probe,
+    *,
+    tls: Callable[[], ssl.SSLContext],
+    count: int,
+    told: Callable[[str, bool], None],
+) -> None:
+    """Probe every endpoint `count` times, 100 ms apart; `told` hears each name and outcome.
+
+    Raises:
+        ConfigError: a file of `tls:` cannot be read.
+    """
+    endpoints = [endpoint for endpoint, _ in pool.probe_views().values()]
+    gate = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def probe(place: int, endpoint: Endpoint) -> None:
+        await asyncio.sleep(APART * place / len(endpoints))  # a handshake delays others' timing
+        for left in reversed(range(count)):
+            async with gate:
+                told(endpoint.name, await probe_once(pool, endpoint, settings, tls=tls))
+            await asyncio.sleep(APART if left else 0)
+
+    await asyncio.gather(*(probe(place, endpoint) for place, endpoint in enumerate(endpoints)))

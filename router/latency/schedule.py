@@ -70,7 +70,7 @@ def due_at(view: ProbeView, *, last: float, every: float, factor: float) -> floa
 
 def _pace(view: ProbeView, every: float) -> float:
     if view.down:
-        return min(every, RECOVERY_EVERY)
+        return RECOVERY_EVERY
     if view.samples < WARM_UP_SAMPLES:
         return min(every, WARM_UP_EVERY)
     if view.cost * math.exp(-DEVIATIONS * view.sd) <= view.best:

@@ -31,7 +31,7 @@ class Port(Protocol):
         """Return monotonic seconds."""
         ...
 
-    async def wait(self, future: Future[T], timeout: float) -> T:  # noqa: ASYNC109 - also blocks
+    async def wait(self, future: Future[T], timeout: float) -> T:
         """Return the future's result, or raise TimeoutError after `timeout` seconds."""
         ...
 

@@ -54,7 +54,7 @@ class ScriptedPort:
             self.slept.append(seconds)
             self.clock.advance(seconds)
 
-    async def wait(self, future: Future[T], timeout: float | None) -> T:  # noqa: ASYNC109
+    async def wait(self, future: Future[T], timeout: float | None) -> T:
         if not future.done() and timeout is not None:
             self.clock.advance(timeout)
         return future.result(0)
@@ -64,7 +64,7 @@ class ScriptedPort:
         self.clock.advance(self._takes)
         step = self._script.pop(0) if isinstance(self._script, list) else self._script(request)
         if isinstance(step, str):
-            raise FAILURES[step]()
+            raise SendFailure(*FAILURES[step])
         status, headers = step if isinstance(step, tuple) else (step, [])
         return Answer(status, headers, None, {}, b"")
 
@@ -73,7 +73,7 @@ class ScriptedPort:
 
 
 FAILURES = {
-    "refused": lambda: SendFailure(Phase.NOT_SENT, "connection refused", ConnectionRefusedError()),
-    "reset": lambda: SendFailure(Phase.SENT, "reset by the server", ConnectionResetError()),
-    "invalid": lambda: SendFailure(Phase.LOCAL, "the request is not valid HTTP", ValueError()),
+    "refused": (Phase.NOT_SENT, "connection refused", ConnectionRefusedError()),
+    "reset": (Phase.SENT, "reset by the server", ConnectionResetError()),
+    "invalid": (Phase.LOCAL, "the request is not valid HTTP", ValueError()),
 }

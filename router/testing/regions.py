@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,13 +46,14 @@ LAST_WORDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as a region got it."""
+    """A request as a region got it; `at` is Unix seconds by this host's clock."""
 
     region: str
     method: str
     target: str
     headers: dict[str, str]
     body: bytes
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Region:
                 if request is None:
                     break
                 await self._answer(connection, writer, request)
-                if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
+                if h11.DONE not in {connection.our_state, connection.their_state}:
                     break
                 connection.start_next_cycle()
         except (OSError, h11.ProtocolError):
@@ -214,7 +216,7 @@ class Region:
 
 def _received(region: str, head: h11.Request, body: bytes) -> Received:
     headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
-    return Received(region, head.method.decode(), head.target.decode(), headers, body)
+    return Received(region, head.method.decode(), head.target.decode(), headers, body, time.time())
 
 
 class Regions:

@@ -1,4 +1,4 @@
-"""Whoever takes gives back: the limit holds over all regions, and cancelled requests cost nothing."""
+"""Whoever takes gives back: the limit holds over all regions; a cancelled request costs nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SDKs of anthropic and openai over a router client: plain, streamed, and through a failover."""
+"""The SDKs of anthropic and openai over a router client: plain, streamed, through a failover."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Real chronyd processes on loopback: honest, or lying by as much as libfaketime makes them.
 
-Rule: a process is ended by its own id, and its files live in the test's own directory.
+Rule 1: a process is ended by its own id, and its files live in the test's own directory.
+Rule 2: where the programs are missing a test is skipped and says so; on CI it fails.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from router.clock.exchange import query
 from router.clock.ntp import NoSampleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["chronyd", "missing"]
+__all__ = ["chronies"]
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 READY_WITHIN = 10.0
@@ -43,14 +46,28 @@ def program() -> str | None:
     return shutil.which("chronyd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
-def missing() -> str:
-    """Return what has to be installed, or nothing."""
+def require_programs() -> None:
     found = {"chrony": program(), "libfaketime": FAKETIME}
-    return ", ".join(name for name, path in found.items() if path is None)
+    if absent := [name for name, path in found.items() if path is None]:
+        reason = f"NOT TESTED AGAINST REAL SERVERS: apt-get install {' '.join(absent)}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 @contextlib.contextmanager
-def chronyd(home: Path, *, offset: float = 0.0) -> Iterator[str]:
+def chronies(home: Path, *offsets: float) -> Iterator[list[str]]:
+    """Run one server for each offset (seconds ahead of this host); give their addresses."""
+    require_programs()
+    with contextlib.ExitStack() as running:
+        yield [
+            running.enter_context(chronyd(home / f"chrony{number}", offset=offset))
+            for number, offset in enumerate(offsets)
+        ]
+
+
+@contextlib.contextmanager
+def chronyd(home: Path, *, offset: float) -> Iterator[str]:
     """Run a server whose clock is `offset` seconds ahead of this host's; give its address."""
     home.mkdir()
     port = free_port()

@@ -204,7 +204,8 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 def test_the_second_family_is_tried_when_the_first_gives_no_answer(
     found: list[tuple[object, ...]], dead: str
 ) -> None:
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six, NtpServer() as server:
+    six = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with six, NtpServer(delay=0.05) as server:
         six.bind(("::1", 0))
         where = six.getsockname()
         if dead == "refused":
@@ -212,8 +213,33 @@ def test_the_second_family_is_tried_when_the_first_gives_no_answer(
         host, port = parse_server(server.address)
         found.append((socket.AF_INET6, socket.SOCK_DGRAM, 17, "", where))
         found.append((socket.AF_INET, socket.SOCK_DGRAM, 17, "", (host, port)))
-        assert ask("two.example", timeout=0.4).delta < 0.2
+        assert ask("two.example", timeout=0.6).delta < 0.3
         assert server.requests == 1
+
+
+def test_a_kiss_code_by_one_family_is_not_appealed_to_the_other(
+    found: list[tuple[object, ...]],
+) -> None:
+    deny: Script = lambda _, r: (bytes([0xE4, 0]) + r[2:12] + b"DENY" + r[16:],)  # noqa: E731
+    with NtpServer(script=deny) as first, NtpServer() as second:
+        families = (socket.AF_INET, socket.AF_INET6)  # as if the second were of the other
+        for family, server in zip(families, (first, second), strict=True):
+            found.append((family, socket.SOCK_DGRAM, 17, "", parse_server(server.address)))
+        assert refusal("two.example").kiss == "DENY"
+    assert (first.requests, second.requests) == (1, 0)
+
+
+def test_a_name_server_that_hangs_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", hang)
+    error = refusal("slow.example")
+    assert (error.code, str(error)) == ("name", "the name slow.example was not resolved in time")
+
+
+def test_an_address_that_cannot_be_sent_to_is_told_in_words() -> None:
+    assert refusal("255.255.255.255").code == "network"  # the system permits no broadcast
 
 
 def test_a_round_lasts_as_long_as_its_slowest_server() -> None:

@@ -7,20 +7,22 @@ import math
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
+from fake_time import FakeTime
 
 from router.clock import UNBOUNDED, Clock
 from router.clock.clock import boottime
 from router.clock.ntp import PHI
 from router.clock.select import Selection
 
-if TYPE_CHECKING:
-    from conftest import FakeTime
-
 NS = 10**9
 FOUR = ("a", "b", "c", "d")
+
+
+@pytest.fixture
+def fake() -> FakeTime:
+    return FakeTime()
 
 
 def make(fake: FakeTime, **more: float) -> Clock:

@@ -60,6 +60,15 @@ def test_silent_servers_leave_the_rest_without_a_majority(configured: int) -> No
     assert select(samples, configured, NOW) is None
 
 
+def test_the_bound_is_the_hull_of_all_majorities_not_the_narrowest_one() -> None:
+    samples = {"a": claim(-3, 1.5), "wide": claim(0, 2.5), "b": claim(3, 1.5)}
+    selection = select(samples, 3, NOW)
+    assert selection is not None
+    assert selection.used == ("a", "wide", "b")
+    low, high = selection.theta - selection.bound, selection.theta + selection.bound
+    assert low <= TRUTH - 2.5 < TRUTH + 2.5 <= high
+
+
 def test_servers_that_all_contradict_each_other_agree_on_nothing() -> None:
     assert select({"a": claim(0, 0.1), "b": claim(1, 0.1), "c": claim(2, 0.1)}, 3, NOW) is None
 

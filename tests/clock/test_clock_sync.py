@@ -141,14 +141,14 @@ def test_one_round_sets_the_clock() -> None:
         assert [server.requests for server in (a, b, c, d)] == [1, 1, 1, 1]
     assert clock.settled
     assert clock.now().status == "synchronised"
-    assert error_ns(clock) < 20 * MS
+    assert error_ns(clock) < 200 * MS
 
 
 def test_the_wall_clock_of_the_host_does_not_matter() -> None:
     with NtpServer() as server:
         synchroniser, clock = make(server, wall=lambda: 0.0)
         assert asyncio.run(synchroniser.once())
-    assert error_ns(clock) < 20 * MS
+    assert error_ns(clock) < 200 * MS
 
 
 def test_two_servers_that_contradict_each_other_leave_the_clock_unsynchronised(
@@ -168,10 +168,10 @@ def test_a_majority_that_turns_to_lies_later_is_outvoted_only_by_a_majority() ->
         assert asyncio.run(synchroniser.once())
         a.offset = 2.0
         assert asyncio.run(synchroniser.once())
-        assert error_ns(clock) < 20 * MS
+        assert error_ns(clock) < 200 * MS
         b.offset = -2.0
         assert not asyncio.run(synchroniser.once())
-    assert error_ns(clock) < 20 * MS
+    assert error_ns(clock) < 200 * MS
     assert clock.now().status == "holdover"
 
 
@@ -203,7 +203,7 @@ def test_a_dead_server_does_not_hold_up_the_first_request() -> None:
     with NtpServer() as a, NtpServer() as b, NtpServer() as c, NtpServer(script=silence) as dead:
         synchroniser, clock = make(a, b, c, dead, timeout=1.0)
         assert asyncio.run(first_ready()) == (True, True)
-    assert error_ns(clock) < 20 * MS
+    assert error_ns(clock) < 200 * MS
 
 
 def test_a_server_written_twice_has_one_vote() -> None:
@@ -253,6 +253,14 @@ def test_the_interval_that_was_too_short_is_doubled() -> None:
     source.ask(1800.0)
     source.rest()
     assert source.due == 1800.0 + 3600.0
+
+
+def test_no_server_is_left_alone_for_more_than_36_hours() -> None:
+    source = Source("ntp.example.net")
+    source.ask(0.0)
+    for _ in range(50):
+        source.rest()
+    assert source.due == 36 * 3600
 
 
 class EnoughError(Exception):

@@ -28,14 +28,14 @@ PATIENCE = 20.0
 class ThreadPort:
     now = staticmethod(time.monotonic)
 
-    async def wait(self, future: Future[T], timeout: float) -> T:  # noqa: ASYNC109 - the port's own
+    async def wait(self, future: Future[T], timeout: float) -> T:
         return future.result(timeout)
 
 
 class TaskPort:
     now = staticmethod(time.monotonic)
 
-    async def wait(self, future: Future[T], timeout: float) -> T:  # noqa: ASYNC109 - the port's own
+    async def wait(self, future: Future[T], timeout: float) -> T:
         return await asyncio.wait_for(asyncio.wrap_future(future), timeout)
 
 
@@ -49,7 +49,7 @@ class ScriptedPort:
     def now(self) -> float:
         return self.time
 
-    async def wait(self, future: Future[T], timeout: float) -> T:  # noqa: ASYNC109 - the port's own
+    async def wait(self, future: Future[T], timeout: float) -> T:
         self.waits.append(timeout)
         if future.done():
             return future.result()
@@ -156,7 +156,7 @@ def test_a_deadline_of_never_is_waited_for_in_naps() -> None:
     held = run(acquire(limiter, port, deadline=float("inf")))
 
     class Patient(ScriptedPort):
-        async def wait(self, future: Future[T], timeout: float) -> T:  # noqa: ASYNC109 - as above
+        async def wait(self, future: Future[T], timeout: float) -> T:
             if len(self.waits) == 2:
                 held.give_back()
             return await super().wait(future, timeout)

@@ -1,0 +1,67 @@
+"""What commands take: a configuration file, a duration, and the Router that a file describes."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from router.config import load, loads
+from router.config.document import LARGEST
+from router.errors import ConfigError
+from router.router import Router
+from router.units import parse_positive_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from router.config import Config
+
+__all__ = ["as_json", "duration", "file_argument", "in_file", "read", "routing", "shown"]
+
+STDIN = "-"
+
+file_argument = click.argument("file", type=click.Path(allow_dash=True))
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def duration(text: str) -> float:
+    """Return seconds from a duration with its unit, as in the configuration file."""
+    try:
+        return parse_positive_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
+
+
+def read(file: str) -> Config:
+    """Return the configuration in a file, or on standard input if the file is `-`.
+
+    Raises:
+        ConfigError: something in it is wrong; one problem a line.
+    """
+    if file == STDIN:
+        return loads(sys.stdin.buffer.read(LARGEST + 1), name=shown(file))
+    return load(file)
+
+
+def shown(file: str) -> str:
+    """Return what messages call the file."""
+    return "standard input" if file == STDIN else file
+
+
+def in_file(file: str, problems: Iterable[str]) -> ConfigError:
+    """Return the error for what the library found wrong after the file was read."""
+    return ConfigError(*(f"{shown(file)}: {problem}" for problem in problems))
+
+
+@contextlib.contextmanager
+def routing(file: str, config: Config) -> Iterator[Router]:
+    """Make a Router of what the file holds; nothing is started, and at the end it is closed."""
+    try:
+        router = Router(config)
+    except ConfigError as error:
+        raise in_file(file, error.problems) from None
+    with contextlib.closing(router):
+        yield router

@@ -1,0 +1,84 @@
+"""`router check`: everything that is wrong with a configuration, before it is used.
+
+Rule: what would make the start or a request fail is an error; what costs quality is a warning. The
+      library itself warns where it goes on without something, such as a location database.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+import click
+
+from router.cli.arguments import file_argument, in_file, read, shown
+from router.endpoint import parse_origin
+from router.errors import ConfigError
+from router.router import Router
+from router.tls import TlsContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from router.config import Config
+    from router.config.settings import TokenSettings
+
+__all__ = ["check"]
+
+
+@click.command(
+    short_help="Tell all that is wrong with a configuration.",
+    epilog="Example: router check routes.yaml",
+)
+@file_argument
+def check(*, file: str) -> None:
+    """Print each problem of FILE as file:line:column: key: what to do; - is standard input.
+
+    Nothing is sent. The exit code is 1 if there are errors; warnings do not change it.
+    """
+    config = read(file)
+    problems = [*_problems(lambda: Router(config).close()), *_problems(TlsContext(config.tls))]
+    if problems:
+        raise in_file(file, problems)
+    for warning in _warnings(config):
+        click.echo(f"warning: {warning}", err=True)
+    count = len(config.endpoints)
+    click.echo(f"{shown(file)}: {count} endpoint{'s' * (count > 1)}, no errors")
+
+
+def _problems(attempt: Callable[[], object]) -> tuple[str, ...]:
+    try:
+        attempt()
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+def _warnings(config: Config) -> Iterator[str]:
+    token = config.token
+    if token is None:
+        return
+    yield from _token_warnings(token)
+    for index, endpoint in enumerate(config.endpoints):
+        if _in_clear(endpoint.url):
+            yield f"endpoints.{index}.url: the token would travel unencrypted: use https"
+
+
+def _token_warnings(token: TokenSettings) -> Iterator[str]:
+    if token.client_secret is None:
+        yield "token.client_secret: none is set, so the server has to take this for a public client"
+    if _in_clear(token.url):
+        yield "token.url: the client's secret would travel unencrypted: use https"
+
+
+def _in_clear(url: str) -> bool:
+    """Return whether what is sent there crosses a network unencrypted."""
+    origin = parse_origin(url.partition("?")[0])
+    return origin.scheme == "http" and not _is_loopback(origin.host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

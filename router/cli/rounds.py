@@ -1,0 +1,56 @@
+"""Rounds of probes: one with a progress bar, or one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from router.cli.rows import Row, Tally, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from router.router import Router
+
+__all__ = ["measured", "measured_with_progress", "turns"]
+
+
+def measured(router: Router, count: int, *, told: Callable[[], object] = lambda: None) -> list[Row]:
+    """Probe every endpoint `count` times; `told` is called after each probe.
+
+    Raises:
+        ConfigError: a file of `tls:` cannot be read.
+    """
+    tally = Tally()
+
+    def note(name: str, answered: bool) -> None:  # noqa: FBT001 - what `measure` calls back with
+        tally.add(name, answered)
+        told()
+
+    return rows_of(asyncio.run(router.measure(count, told=note)), tally)
+
+
+def measured_with_progress(router: Router, count: int) -> list[Row]:
+    """Do the same with a bar on stderr while it lasts, if that is a terminal."""
+    stderr = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    hidden = not stderr.is_terminal or stderr.is_dumb_terminal
+    with Progress(*columns, console=stderr, transient=True, disable=hidden) as progress:
+        total = count * len(router.config.endpoints)
+        bar = progress.add_task("Probing", total=total)
+        return measured(router, count, told=lambda: progress.advance(bar))
+
+
+def turns(every: float, *, most: int | None) -> Iterator[int]:
+    """Yield 1, 2, … with at least `every` seconds from one to the next; at most `most` of them."""
+    for number in itertools.count(1):
+        began = time.monotonic()
+        yield number
+        if number == most:
+            return
+        time.sleep(max(0.0, began + every - time.monotonic()))

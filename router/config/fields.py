@@ -1,0 +1,164 @@
+"""The types of the settings' fields: how each is parsed, and how JSON Schema describes it.
+
+Rule: a parser takes what YAML or Python gives, returns the one form that the code uses, and is
+      idempotent; it refuses with a sentence that says what to write.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated
+
+from router.endpoint import Location, parse_origin
+from router.secret import Secret
+from router.units import Parsed, Rate, parse_count, parse_rate, parse_share
+
+__all__ = [
+    "Factor",
+    "FilePath",
+    "Flag",
+    "HeaderName",
+    "Here",
+    "OptionalCount",
+    "OptionalRate",
+    "OptionalText",
+    "Percentile",
+    "SecretField",
+    "Target",
+    "Text",
+    "Url",
+    "Words",
+]
+
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+REGION = re.compile(r"[a-z]+:[a-z0-9-]+")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and value.isprintable():
+        return value
+    raise ValueError("write printable text")
+
+
+def _optional_text(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _secret(value: object) -> Secret | None:
+    if value is None or isinstance(value, Secret):
+        return value
+    if isinstance(value, str) and value and value.isprintable():
+        return Secret(value)
+    raise ValueError('write a secret as "${NAME}", {env: NAME} or {file: /path}')
+
+
+def _header_name(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and HEADER_NAME.fullmatch(value)):
+        return value
+    raise ValueError("a header's name is letters, digits and dashes, such as X-Timestamp")
+
+
+def _path(value: object) -> Path | None:
+    if value is None or isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("write a file's path")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("~ before a user's name: no home directory is known for it") from None
+
+
+def _url(value: object) -> str:
+    text = _text(value)
+    parse_origin(text.partition("?")[0])
+    return text
+
+
+def _target(value: object) -> str:
+    text = _text(value)
+    if text.startswith("/") and text.isascii() and " " not in text and "#" not in text:
+        return text
+    raise ValueError("write a path that starts with /, such as /healthz")
+
+
+def _words(value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(v, str) and v.strip() for v in value):
+        return tuple(v.strip().lower() for v in value)
+    raise ValueError("write a list of words")
+
+
+def _here(value: object) -> str | Location | None:
+    if value is None or isinstance(value, Location):
+        return value
+    if isinstance(value, str) and REGION.fullmatch(value):
+        return value
+    if isinstance(value, dict) and set(value) == {"ip"}:
+        value = value["ip"]
+    if isinstance(value, str):
+        return _address(value)
+    if isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004 - a pair
+        latitude, longitude = value
+        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+            return Location(float(latitude), float(longitude))
+    raise ValueError("write here as aws:eu-central-1, {ip: 192.0.2.1} or [latitude, longitude]")
+
+
+def _address(text: str) -> str:
+    try:
+        return ipaddress.ip_address(text).compressed
+    except ValueError:
+        raise ValueError("write a region such as aws:eu-central-1, or an IP address") from None
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError("write true or false")
+
+
+def _factor(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 100:  # noqa: PLR2004
+        return float(value)
+    raise ValueError("a factor is a number from 1 to 100")
+
+
+def _optional_count(value: object) -> int | None:
+    return None if value is None else parse_count(value)
+
+
+def _optional_rate(value: object) -> Rate | None:
+    return None if value is None else parse_rate(value)
+
+
+def _percentile(value: object) -> float:
+    if isinstance(value, str) and re.fullmatch(r"p\d{1,2}(\.\d+)?", value):
+        return float(value[1:]) / 100
+    return parse_share(value)
+
+
+_STRING = (("type", "string"),)
+_INTEGER = (("type", "integer"),)
+_SECRET = (
+    ("oneOf", [{"type": "string"}, {"type": "object"}]),
+    ("description", 'a secret: "${NAME}", {env: NAME} or {file: /path}'),
+)
+_HERE = (("description", "aws:eu-central-1, {ip: 192.0.2.1} or [latitude, longitude]"),)
+_LIST = (("type", "array"), ("items", {"type": "string"}))
+
+Text = Annotated[str, Parsed(_text)]
+OptionalText = Annotated[str | None, Parsed(_optional_text, _STRING)]
+SecretField = Annotated[Secret | None, Parsed(_secret, _SECRET)]
+HeaderName = Annotated[str | None, Parsed(_header_name, _STRING)]
+FilePath = Annotated[Path | None, Parsed(_path, _STRING)]
+Url = Annotated[str, Parsed(_url, (("type", "string"), ("format", "uri")))]
+Target = Annotated[str, Parsed(_target)]
+Words = Annotated[tuple[str, ...], Parsed(_words, _LIST)]
+Here = Annotated[str | Location | None, Parsed(_here, _HERE)]
+Flag = Annotated[bool, Parsed(_flag, (("type", "boolean"),))]
+Factor = Annotated[float, Parsed(_factor, (("type", "number"),))]
+OptionalCount = Annotated[int | None, Parsed(_optional_count, _INTEGER)]
+OptionalRate = Annotated[Rate | None, Parsed(_optional_rate, _STRING)]
+Percentile = Annotated[float, Parsed(_percentile, _STRING)]

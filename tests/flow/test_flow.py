@@ -1,0 +1,338 @@
+"""The story of one request over a scripted port: what is tried, where, and what comes out."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+import router
+from router.auth.grant import Grant
+from router.auth.token import TokenManager
+from router.balance.pool import EndpointPool
+from router.call import Answer, Body, Call, Once
+from router.clock.clock import Clock
+from router.flow import Desk, route
+from router.geo.prior import Prior
+from router.limits.limiter import Limiter
+from router.ports import run
+from router.testing import FakeClock, ScriptedPort
+
+NAMES = ("near", "middle", "far")
+
+
+def make_pool(failover: router.Failover, names: tuple[str, ...] = NAMES) -> EndpointPool:
+    """Return endpoints whose priors say 10, 20, 30 … ms."""
+    placed = {
+        name: (
+            router.Endpoint(url=f"https://{name}.example/v1", name=name, tags=("eu",)),
+            Prior((number + 1) / 100, 0.2, None, "by decree"),
+        )
+        for number, name in enumerate(names)
+    }
+    return EndpointPool(placed, failover, chance=random.Random(1))
+
+
+class Stage:
+    """A desk, a scripted port and one call."""
+
+    def __init__(
+        self,
+        script: list[Any],
+        *,
+        names: tuple[str, ...] = NAMES,
+        failover: router.Failover | None = None,
+        limits: router.Limits | None = None,
+        tokens: TokenManager | None = None,
+        takes: float = 0.01,
+    ) -> None:
+        self.failover = failover or router.Failover(attempts=3)
+        self.clock = FakeClock()
+        self.port = ScriptedPort(script, clock=self.clock, takes=takes)
+        self.pool = make_pool(self.failover, names)
+        self.limiter = Limiter(limits or router.Limits())
+        self.desk = Desk(
+            pool=self.pool,
+            limiter=self.limiter,
+            tokens=tokens,
+            clock=Clock(settle_within=0),
+            stamper=None,
+            failover=self.failover,
+            chance=random.Random(1),
+        )
+
+    def call(self, method: str = "GET", *, body: Body | None = None, **fields: Any) -> Call:
+        options = fields.pop("options", router.Options())
+        return Call(
+            method=method,
+            path=b"/things",
+            headers=[(b"X-Own", b"1")],
+            body=body or Body(b"", replayable=True),
+            timeouts={},
+            extensions={},
+            started=self.clock(),
+            deadline=self.clock() + (options.deadline or self.failover.deadline),
+            repeat=options.repeat or self.failover.repeat,
+            options=options,
+            **fields,
+        )
+
+    def play(self, call: Call) -> Answer:
+        answer, lease = run(route(call, self.desk, self.port))
+        if lease is not None:
+            lease.give_back()
+        return answer
+
+    def tried(self) -> list[str]:
+        return [sent.endpoint.name for sent in self.port.sent]
+
+    def settled(self) -> bool:
+        return self.limiter.in_use == 0 and not any(self.pool.in_flight().values())
+
+
+ANSWERS = [
+    # method, repeat, script, tried, status
+    ("GET", "rejected", [200], ["near"], 200),
+    ("GET", "rejected", [404], ["near"], 404),
+    ("POST", "rejected", [409], ["near"], 409),
+    ("GET", "rejected", [500, 200], ["near", "middle"], 200),
+    ("POST", "rejected", [500], ["near"], 500),
+    ("POST", "always", [500, 200], ["near", "middle"], 200),
+    ("POST", "rejected", [503, 200], ["near", "middle"], 200),
+    ("POST", "rejected", [429, 200], ["near", "middle"], 200),
+    ("POST", "rejected", [421, 200], ["near", "middle"], 200),
+    ("POST", "safe", [503], ["near"], 503),
+    ("POST", "safe", ["refused", 200], ["near", "middle"], 200),
+    ("GET", "safe", ["reset", 200], ["near", "middle"], 200),
+    ("POST", "always", ["reset", 200], ["near", "middle"], 200),
+    ("GET", "rejected", [503, 503, 503], ["near", "middle", "far"], 503),
+    ("GET", "rejected", [408, 425, 200], ["near", "middle", "far"], 200),
+    ("GET", "rejected", [503, "refused", "refused"], ["near", "middle", "far"], 503),
+    ("GET", "rejected", [401], ["near"], 401),
+]
+
+
+@pytest.mark.parametrize(("method", "repeat", "script", "tried", "status"), ANSWERS)
+def test_an_answer(
+    method: str, repeat: str, script: list[Any], tried: list[str], status: int
+) -> None:
+    stage = Stage(list(script), failover=router.Failover(attempts=3, repeat=repeat))  # type: ignore[arg-type]
+    answer = stage.play(stage.call(method))
+    assert (answer.status, stage.tried()) == (status, tried)
+    assert stage.port.slept == []
+    assert stage.settled()
+
+
+FAILURES = [
+    # method, script, tried, may it have been processed
+    ("GET", ["refused", "refused", "refused"], ["near", "middle", "far"], False),
+    ("POST", ["reset"], ["near"], True),
+    ("POST", ["refused", "reset"], ["near", "middle"], True),
+    ("POST", [503, "reset"], ["near", "middle"], True),
+    ("GET", ["invalid"], ["near"], False),
+]
+
+
+@pytest.mark.parametrize(("method", "script", "tried", "maybe"), FAILURES)
+def test_a_failure(method: str, script: list[Any], tried: list[str], *, maybe: bool) -> None:
+    stage = Stage(list(script))
+    with pytest.raises(router.AttemptsFailedError) as caught:
+        stage.play(stage.call(method))
+    assert stage.tried() == tried
+    assert caught.value.maybe_processed is maybe
+    assert ("may have been processed" in str(caught.value)) is maybe
+    assert [attempt.endpoint for attempt in caught.value.attempts] == tried
+    assert stage.settled()
+
+
+def test_an_idempotency_key_makes_a_post_repeatable() -> None:
+    stage = Stage(["reset", 200])
+    assert stage.play(stage.call("POST", keyed=True)).status == 200
+
+
+def test_a_body_that_was_begun_is_not_sent_again() -> None:
+    begun, fresh = Once([b"x"]), Once([b"x"])
+    list(begun)
+    stage = Stage([503, 200])
+    assert stage.play(stage.call("PUT", body=Body(begun, replayable=False))).status == 503
+    stage = Stage(["refused", 200])
+    assert stage.play(stage.call("PUT", body=Body(fresh, replayable=False))).status == 200
+
+
+def test_when_all_were_tried_the_wait_doubles_with_full_jitter() -> None:
+    backoff = router.Backoff(base=1.0, factor=2.0, cap=30.0)
+    stage = Stage(["refused"] * 5, names=("only",), failover=router.Failover(backoff=backoff))
+    with pytest.raises(router.AttemptsFailedError, match="no answer in 5 attempts"):
+        stage.play(stage.call())
+    assert len(stage.port.slept) == 4
+    assert all(0 <= slept <= 2.0**n for n, slept in enumerate(stage.port.slept))
+    assert sum(stage.port.slept) > 1.0
+
+
+def test_no_wait_crosses_the_deadline() -> None:
+    backoff = router.Backoff(base=100.0, cap=100.0)
+    stage = Stage(["refused"] * 9, names=("only",), failover=router.Failover(backoff=backoff))
+    start = stage.clock()
+    with pytest.raises(router.AttemptsFailedError):
+        stage.play(stage.call(options=router.Options(deadline=2.0)))
+    assert stage.clock() - start <= 2.0
+
+
+def test_an_attempts_timeouts_are_clipped_to_what_is_left() -> None:
+    stage = Stage(["refused", 200], takes=1.5)
+    stage.play(stage.call(options=router.Options(deadline=2.0)))
+    first, second = (sent.timeouts["read"] for sent in stage.port.sent)
+    assert first == pytest.approx(2.0)
+    assert second == pytest.approx(0.5)
+
+
+def test_the_deadline_is_an_error_of_this_host() -> None:
+    stage = Stage(["refused", "refused", 200], takes=1.5)
+    with pytest.raises(router.DeadlineError, match="deadline of 2 s") as caught:
+        stage.play(stage.call(options=router.Options(deadline=2.0)))
+    assert caught.value.blame == "host"
+    assert len(caught.value.attempts) == 2
+
+
+def test_retry_after_keeps_everybody_away_from_the_endpoint() -> None:
+    stage = Stage([(503, [(b"Retry-After", b"20")]), 200, 200])
+    stage.play(stage.call())
+    stage.play(stage.call())
+    assert stage.tried() == ["near", "middle", "middle"]
+    stage.clock.advance(21.0)
+    stage.port._script = [200]
+    stage.play(stage.call())
+    assert stage.tried()[-1] == "near"
+
+
+def test_a_server_that_says_when_is_waited_for_within_the_deadline() -> None:
+    stage = Stage([(429, [(b"retry-after", b"3")]), 200], names=("only",))
+    assert stage.play(stage.call()).status == 200
+    assert sum(stage.port.slept) == pytest.approx(3.0, abs=1.1)
+
+
+def test_a_server_that_says_too_late_gives_its_answer_then_a_typed_error() -> None:
+    stage = Stage([(429, [(b"retry-after", b"300")])], names=("only",))
+    assert stage.play(stage.call()).status == 429
+    with pytest.raises(router.RetryLaterError) as caught:
+        stage.play(stage.call())
+    assert caught.value.retry_after == pytest.approx(300.0, abs=1.0)
+    assert len(stage.port.sent) == 1
+
+
+class Shop:
+    """A token server in the flow's own thread; `lifetime` seconds a token."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.sold = 0
+        settings = router.TokenSettings(
+            url="https://auth.example/token", client_id="me", client_secret=router.Secret("s")
+        )
+        self.manager = TokenManager(
+            settings, fetch=self.fetch, spawn=self.spawn, random=random.Random(1), clock=clock
+        )
+
+    async def fetch(self, _: object) -> Grant:
+        self.sold += 1
+        return Grant(router.Secret(f"token-{self.sold}"), 3600.0, None)
+
+    @staticmethod
+    def spawn(coroutine: Any) -> Future[Grant]:
+        future: Future[Grant] = Future()
+        future.set_result(run(coroutine))
+        return future
+
+
+def authorizations(stage: Stage) -> list[bytes]:
+    return [dict(sent.headers)[b"Authorization"] for sent in stage.port.sent]
+
+
+def with_tokens(script: list[Any]) -> tuple[Stage, Shop]:
+    stage = Stage(script)
+    shop = Shop(stage.clock)
+    stage.desk = Desk(
+        pool=stage.pool,
+        limiter=stage.limiter,
+        tokens=shop.manager,
+        clock=Clock(settle_within=0),
+        stamper=None,
+        failover=stage.failover,
+        chance=random.Random(1),
+    )
+    return stage, shop
+
+
+def test_a_refused_token_is_renewed_once_and_the_request_repeated_at_the_same_endpoint() -> None:
+    stage, shop = with_tokens([401, 200])
+    assert stage.play(stage.call("POST")).status == 200
+    assert authorizations(stage) == [b"Bearer token-1", b"Bearer token-2"]
+    assert stage.tried() == ["near", "near"]
+    assert shop.sold == 2
+
+
+def test_a_second_401_is_the_callers() -> None:
+    stage, shop = with_tokens([401, 401])
+    assert stage.play(stage.call("POST")).status == 401
+    assert shop.sold == 2
+    assert {ranked.health for ranked in stage.pool.ranking(stage.clock())} == {"healthy"}
+
+
+def test_each_attempt_has_its_own_host_and_the_callers_headers() -> None:
+    stage = Stage(["refused", 200])
+    stage.play(stage.call())
+    assert [dict(sent.headers)[b"Host"] for sent in stage.port.sent] == [
+        b"near.example",
+        b"middle.example",
+    ]
+    assert all(dict(sent.headers)[b"X-Own"] == b"1" for sent in stage.port.sent)
+    assert {sent.target for sent in stage.port.sent} == {b"/v1/things"}
+
+
+def test_five_failures_in_a_row_take_an_endpoint_out_and_it_is_not_asked_again() -> None:
+    stage = Stage(["refused", 200] * 5 + [200] * 5)
+    for _ in range(10):
+        assert stage.play(stage.call()).status == 200
+    assert stage.tried().count("near") == 5
+
+
+def test_the_limiters_refusal_comes_before_anything_is_sent() -> None:
+    stage = Stage([200], limits=router.Limits(concurrency=1))
+    held = stage.limiter.admit(stage.clock())
+    with pytest.raises(router.LimitError):
+        stage.play(stage.call(options=router.Options(deadline=0.5)))
+    assert stage.port.sent == []
+    held.give_back()  # type: ignore[union-attr]
+
+
+def test_a_constraint_holds_on_failover_too() -> None:
+    stage = Stage(["refused", "refused"], failover=router.Failover(attempts=2))
+    with pytest.raises(router.AttemptsFailedError):
+        stage.play(stage.call(options=router.Options(regions="far")))
+    assert stage.tried() == ["far", "far"]
+
+
+def test_options_that_name_nothing_are_refused() -> None:
+    stage = Stage([])
+    with pytest.raises(router.OptionsError, match="did you mean near"):
+        stage.play(stage.call(options=router.Options(regions="naer")))
+
+
+def test_the_trace_tells_why() -> None:
+    stage = Stage(["refused", 200])
+    call = stage.call()
+    stage.play(call)
+    trace = router.Trace(tuple(call.attempts))
+    assert trace.endpoint == "middle"
+    assert trace.explain().splitlines() == [
+        "attempt 1: near: connection refused after 10.0 ms",
+        "  why near: about 10 ms expected: by decree",
+        "  not middle: about 20 ms expected: by decree",
+        "  not far: about 30 ms expected: by decree",
+        "attempt 2: middle: 200 after 10.0 ms",
+        "  why middle: about 20 ms expected: by decree",
+        "  not near: tried before in this request: connection refused",
+        "  not far: about 30 ms expected: by decree",
+    ]
+    assert trace.as_dict()["attempts"][0]["verdict"] == "never sent"

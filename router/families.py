@@ -73,15 +73,12 @@ class Family:
     def translated(self, error: Exception) -> Exception:
         """Return the family's exception for one of its core's; others as they are."""
         cls = self.foreign(error)
-        if cls is None:
-            return error
-        translated: Exception = cls(str(error))
-        return translated
+        return error if cls is None else cls(str(error))
 
     def raised(self, error: RouterError, request: Any) -> Exception:
         """Return `error` as an exception that is also the family's, bound to the request."""
-        if isinstance(error, self.http.TransportError):
-            return error
+        if issubclass(type(error), self.http.TransportError):
+            return error  # it has been here before, through a client inside a client
         cause = error.__cause__
         base = type(cause) if isinstance(cause, self.http.TransportError) else None
         if base is None:

@@ -5,59 +5,25 @@ Rule: every field defaults to "as configured", so that `Options()` changes nothi
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from router.errors import ConfigError, OptionsError
-from router.units import Parsed, parse_fields, parse_positive_duration
+from router.errors import OptionsError
 
-__all__ = ["Options"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
+__all__ = ["NO_OPTIONS", "Options", "Repeat"]
+
+Repeat = Literal["safe", "rejected", "always"]
+
+T = TypeVar("T", str, int)
 KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
-def _names(value: object) -> frozenset[str] | None:
-    if value is None or isinstance(value, frozenset):
-        return value
-    if isinstance(value, str):
-        return frozenset({value})
-    if isinstance(value, list | tuple | set) and all(isinstance(name, str) for name in value):
-        return frozenset(value)
-    raise ValueError("give a name or several names")
-
-
-def _tiers(value: object) -> frozenset[int] | None:
-    if value is None or isinstance(value, frozenset):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return frozenset({value})
-    if isinstance(value, list | tuple | set) and all(isinstance(tier, int) for tier in value):
-        return frozenset(value)
-    raise ValueError("give a tier's number or several numbers")
-
-
-def _key(value: object) -> str | None:
-    if value is None or (isinstance(value, str) and KEY.fullmatch(value)):
-        return value
-    raise ValueError("an idempotency key is 1 to 255 visible ASCII characters")
-
-
-def _deadline(value: object) -> float | None:
-    return (
-        None
-        if value is None
-        else parse_positive_duration(float(value) if isinstance(value, int) else value)
-    )
-
-
-def _cost(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
-        return float(value)
-    raise ValueError("a cost is a number of requests, 0 or more")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Options:
     """Constraints and wishes for one request.
 
@@ -69,31 +35,79 @@ class Options:
         repeat: what may be repeated, in place of `failover.repeat`.
         idempotency_key: sent as `Idempotency-Key` on every attempt; makes repeating safe.
         cost: how many requests this one counts for at the limiter's rate.
-
-    Raises:
-        OptionsError: a value is not of that form.
     """
 
-    regions: Annotated[frozenset[str] | None, Parsed(_names)] = None
-    tags: Annotated[frozenset[str] | None, Parsed(_names)] = None
-    tiers: Annotated[frozenset[int] | None, Parsed(_tiers)] = None
-    deadline: Annotated[float | None, Parsed(_deadline)] = None
-    repeat: Literal["safe", "rejected", "always"] | None = None
-    idempotency_key: Annotated[str | None, Parsed(_key)] = None
-    cost: Annotated[float, Parsed(_cost)] = 1.0
+    regions: frozenset[str] | None
+    tags: frozenset[str] | None
+    tiers: frozenset[int] | None
+    deadline: float | None
+    repeat: Repeat | None
+    idempotency_key: str | None
+    cost: float
 
-    def __post_init__(self) -> None:
-        try:
-            parse_fields(self)
-        except ConfigError as error:
-            raise OptionsError(str(error)) from None
-        if self.repeat not in {None, "safe", "rejected", "always"}:
+    def __init__(
+        self,
+        *,
+        regions: str | Iterable[str] | None = None,
+        tags: str | Iterable[str] | None = None,
+        tiers: int | Iterable[int] | None = None,
+        deadline: float | None = None,
+        repeat: Repeat | None = None,
+        idempotency_key: str | None = None,
+        cost: float = 1.0,
+    ) -> None:
+        """Check and keep what is given; one name or number stands for a set of one.
+
+        Raises:
+            OptionsError: a value is not of its form.
+        """
+        if deadline is not None and not _is_number(deadline, above=0.0):
+            raise OptionsError("deadline: give seconds, more than 0")
+        if repeat not in {None, "safe", "rejected", "always"}:
             raise OptionsError("repeat: write one of safe, rejected, always")
+        if idempotency_key is not None and not KEY.fullmatch(idempotency_key):
+            raise OptionsError("idempotency_key: give 1 to 255 visible ASCII characters")
+        if not _is_number(cost, above=-1e-9):
+            raise OptionsError("cost: give a number of requests, 0 or more")
+        values = {
+            "regions": _set("regions", regions, str),
+            "tags": _set("tags", tags, str),
+            "tiers": _set("tiers", tiers, int),
+            "deadline": deadline,
+            "repeat": repeat,
+            "idempotency_key": idempotency_key,
+            "cost": cost,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @property
     def constrained(self) -> bool:
         """Whether any endpoint can be excluded by this request."""
         return not (self.regions is None and self.tags is None and self.tiers is None)
+
+
+def _is_number(value: object, *, above: float) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value > above
+    )
+
+
+def _set(field: str, value: T | Iterable[T] | None, kind: type[T]) -> frozenset[T] | None:
+    if value is None:
+        return None
+    if isinstance(value, kind):
+        return frozenset((value,))
+    try:
+        names = frozenset(value)  # type: ignore[arg-type]
+    except TypeError:
+        names = frozenset((None,))  # type: ignore[arg-type]
+    if not all(isinstance(name, kind) for name in names):
+        raise OptionsError(f"{field}: give a {kind.__name__}, or several")
+    return names
 
 
 NO_OPTIONS = Options()

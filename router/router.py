@@ -69,7 +69,7 @@ class Router:
         self._closed = False
         self._lock = threading.Lock()
         self._background = Background(self._jobs)
-        self._drained: set[str] = set()
+        self._synchroniser: Synchroniser | None = None
         self._assemble(loaded)
         self._finalizer = weakref.finalize(self, self._background.stop)
         register(self)
@@ -89,29 +89,34 @@ class Router:
         self.pool = EndpointPool(placed, config.failover, chance=self._chance)
         self.limiter = Limiter(config.limits)
         self.tokens = self._token_manager(config)
-        clock = config.clock
-        self.clock = Clock(settle_within=0) if clock is None else Clock(max_error=clock.max_error)
+        self.clock = self._made_clock(config)
         self._adopt(config)
+
+    def _made_clock(self, config: Config) -> Clock:
+        settings = config.clock
+        if settings is None or not settings.servers:
+            return Clock(settle_within=0)
+        clock = Clock(max_error=settings.max_error)
+        self._synchroniser = Synchroniser(settings, clock, random=self._chance)
+        return clock
 
     def _adopt(self, config: Config) -> None:
         """Make `config` the one that new requests see."""
         self.config = config
         self.addresses = Addresses(config.endpoints, config.hosts)
-        clock = config.clock
-        stamped = clock is not None and clock.header is not None
-        self._stamper = Stamper(clock) if clock is not None and stamped else None
-        anew = {b"host"}
+        anew, stamper = {b"host"}, None
         if config.token is not None:
             anew.add(b"authorization")
-        if clock is not None and clock.header is not None:
-            anew.add(clock.header.lower().encode("ascii"))
+        if config.clock is not None and config.clock.header is not None:
+            anew.add(config.clock.header.lower().encode("ascii"))
+            stamper = Stamper(config.clock)
         self.headers_made_anew = frozenset(anew)
         self._desk = Desk(
             pool=self.pool,
             limiter=self.limiter,
             tokens=self.tokens,
             clock=self.clock,
-            stamper=self._stamper,
+            stamper=stamper,
             failover=config.failover,
             chance=self._chance,
         )
@@ -153,8 +158,8 @@ class Router:
         if config.probe.enabled:
             prober = Prober(self.pool, config.probe, tls=self.tls, chance=self._chance)
             jobs.append(prober.run())
-        if config.clock is not None:
-            jobs.append(Synchroniser(config.clock, self.clock, random=self._chance).run())
+        if self._synchroniser is not None:
+            jobs.append(self._synchroniser.run())
         jobs.append(_place_by_address(self.pool, self.locator, self._here, self._unplaced()))
         return jobs
 

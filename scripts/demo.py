@@ -179,7 +179,8 @@ def story(tally: Tally, tokens: TokenServer) -> list[str]:
     if tally.died is not None and tally.moved is not None:
         after = (tally.moved - tally.died) * 1e3
         lines.append(
-            f"{BEST} died at {tally.died:.1f} s; the first answer from elsewhere came {after:.0f} ms later."
+            f"{BEST} died at {tally.died:.1f} s; "
+            f"the first answer from elsewhere came {after:.0f} ms later."
         )
     if tally.returned is not None and tally.came_back is not None:
         after = tally.came_back - tally.returned

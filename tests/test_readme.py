@@ -41,7 +41,7 @@ def answer(request: Received) -> Reply:
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regions]:
     """A folder with a routes.yaml of two loopback regions called us-east and frankfurt."""
-    with Regions(**{"us-east": 0.02, "frankfurt": 0.001}) as regions:
+    with Regions(None, **{"us-east": 0.02, "frankfurt": 0.001}) as regions:
         for region in regions:
             region.respond = answer
         endpoints = [

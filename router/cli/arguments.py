@@ -60,8 +60,7 @@ def in_file(file: str, problems: Iterable[str]) -> ConfigError:
 def routing(file: str, config: Config) -> Iterator[Router]:
     """Make a Router of what the file holds; nothing is started, and at the end it is closed."""
     try:
-        router = Router(config)
+        with contextlib.closing(Router(config)) as router:
+            yield router
     except ConfigError as error:
         raise in_file(file, error.problems) from None
-    with contextlib.closing(router):
-        yield router

@@ -37,6 +37,7 @@ NONE_ANSWERED = (
 @click.option(
     "--count",
     type=click.IntRange(1, 100),
+    metavar="N",
     default=5,
     show_default=True,
     help="Probes of each endpoint.",

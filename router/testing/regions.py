@@ -222,7 +222,7 @@ def _received(region: str, head: h11.Request, body: bytes) -> Received:
 class Regions:
     """Several regions under one roof; keyword arguments are names and latencies in seconds."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, **latencies: float) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, **latencies: float) -> None:
         """`tls`: a server context whose certificate holds the names `<region>.test`."""
         self.tls = tls
         self.most_at_once = 0

@@ -19,7 +19,7 @@ from router.testing import Received, Regions, Reply
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FAMILIES = {
+FAMILIES: dict[str, tuple[Any, Any]] = {
     "httpx": (router.Client, router.AsyncClient),
     "httpx2": (router.httpx2.Client, router.httpx2.AsyncClient),
 }

@@ -13,8 +13,8 @@ import pytest
 import router
 from router.testing import Regions
 
-ASYNC = {"httpx": router.AsyncClient, "httpx2": router.httpx2.AsyncClient}
-SYNC = {"httpx": router.Client, "httpx2": router.httpx2.Client}
+ASYNC: dict[str, Any] = {"httpx": router.AsyncClient, "httpx2": router.httpx2.AsyncClient}
+SYNC: dict[str, Any] = {"httpx": router.Client, "httpx2": router.httpx2.Client}
 CANCELLED = 10_000
 
 

@@ -103,7 +103,13 @@ def most_in_100_ms(instants: list[float], start: float, end: float) -> float:
 
 
 def test_a_hundred_routers_that_start_together_do_not_probe_together() -> None:
-    instants = fleet(100, 3, until=120.0)
-    assert len([instant for instant in instants if instant < 1.5]) == 900
-    assert most_in_100_ms(instants, 0.0, 1.0) < 3.0
-    assert most_in_100_ms(instants, 20.0, 120.0) < 3.0
+    """Within the warm-up's second, that is; behind it lies a silence of 24 s, which is no mean."""
+    instants = fleet(100, 3, until=10.0)
+    assert most_in_100_ms(instants, 0.0, 1.0) < 2.0
+    assert len(instants) == 900
+    assert max(instants) < 1.3
+
+
+def test_a_fleet_does_not_fall_into_step_later() -> None:
+    instants = fleet(1000, 3, until=40.0)  # a thousand, so that chance alone makes no peaks
+    assert most_in_100_ms(instants, 20.0, 40.0) < 3.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,6 +15,7 @@ from router.geo.locator import Locator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 DOCUMENTS = {
     "no endpoints": ("endpoints: []", "list at least one"),
@@ -39,8 +40,10 @@ DOCUMENTS = {
         "did you mean aws:eu-central-1",
     ),
     "missing environment variable": (
-        "endpoints: ['https://a.test']\ntoken: {url: 'https://t.test', client_id: x, "
-        'client_secret: "${NOWHERE_SET}"}',
+        """\
+endpoints: ["https://a.test"]
+token: {url: "https://t.test", client_id: x, client_secret: "${NOWHERE_SET}"}
+""",
         "NOWHERE_SET",
     ),
 }
@@ -63,7 +66,7 @@ def config() -> router.Config:
 
 
 REQUESTS: dict[str, tuple[str, Any, type[router.RouterError], str]] = {
-    "unknown tag": ("/", router.Options(tags="ue"), router.OptionsError, "did you mean eu?"),
+    "unknown tag": ("/", router.Options(tags="eux"), router.OptionsError, "did you mean eu?"),
     "unknown tier": ("/", router.Options(tiers=7), router.OptionsError, "known: 1"),
     "unknown region": ("/", router.Options(regions="b"), router.OptionsError, "known: a"),
     "not Options": ("/", {"tags": "eu"}, router.OptionsError, "router.Options"),
@@ -87,7 +90,7 @@ def test_a_request_is_refused_before_anything_is_sent(name: str) -> None:
     url, options, kind, sentence = REQUESTS[name]
     with (
         router.Client(config()) as client,
-        pytest.raises(kind, match=sentence.rstrip("?")) as caught,
+        pytest.raises(kind, match=re.escape(sentence)) as caught,
     ):
         client.get(url, extensions={"router": options})
     assert isinstance(caught.value, httpx.TransportError)

@@ -84,8 +84,8 @@ def test_what_the_start_would_refuse_is_an_error(
             "token.url: the client's secret would travel",
         ),
         (
-            "token: {grant: refresh_token, url: https://auth.example.com/t, client_id: me,"
-            " refresh_token: planted-secret}\nendpoints: [https://a.example]",
+            TOKEN.replace("client_secret", "grant: refresh_token, refresh_token")
+            + "endpoints: [https://a.example]",
             "token.client_secret: none is set",
         ),
         (

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cli_runs import CHECKOUT, column, environment, python, routes_of, run, written
 
-from router.testing import Regions
-
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEADINGS = "# endpoint place distance prior RTT spread probes source health reason".split()
+    from router.testing import Regions
+
+HEADINGS = ["#", "endpoint", "place", "distance", "prior", "RTT", "spread", "probes", "source"]
+HEADINGS += ["health", "reason"]
 ROW = re.compile(
     r"(?P<rank>\d)  (?P<name>\S+) +- +- +100 ms +(?P<rtt>[\d.]+ ms|-) +(?P<spread>± [\d.]+|-)"
     r" +(?P<probes>\d/\d) +(?P<source>\w+) +(?P<health>\w+) +(?P<reason>\S.*)"

@@ -70,8 +70,10 @@ class Trace:
         for number, attempt in enumerate(self.attempts, 1):
             lines.append(f"attempt {number}: {attempt}")
             lines.append(f"  why {attempt.endpoint}: {attempt.chosen.reason}")
-            for rival in _rivals(attempt):
-                lines.append(f"  not {rival.name}: {tried.get(rival.name) or rival.reason}")
+            lines += [
+                f"  not {rival.name}: {tried.get(rival.name) or rival.reason}"
+                for rival in _rivals(attempt)
+            ]
             tried[attempt.endpoint] = f"tried before in this request: {attempt.result}"
             if attempt.stamp is not None:
                 lines.append(f"  stamped {attempt.stamp}")

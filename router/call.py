@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from router.options import NO_OPTIONS, Options
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 
     from router.attempt import Attempt
     from router.endpoint import Endpoint
 
-__all__ = ["Answer", "Body", "Call", "Header", "Once", "Outgoing"]
+__all__ = ["Answer", "Body", "Call", "Header", "Once", "Outgoing", "Timeouts"]
 
 Header = tuple[bytes, bytes]
+
+LEAST_TIMEOUT = 1e-3  # a socket's timeout of 0 means "do not block", which is another thing
 
 
 class Once:
@@ -54,16 +56,59 @@ class Body:
         return self.replayable or not self.stream.started
 
 
+class Timeouts:
+    """What the wire may wait, asked for when a phase (connect, write, read, pool) begins.
+
+    Until the head of the answer is there, phases share one budget, so that together they cannot
+    outlast it; afterwards a pause in the body is bounded by the read timeout alone.
+    """
+
+    __slots__ = ("_limits", "_now", "_pause", "_until")
+
+    def __init__(
+        self,
+        limits: Mapping[str, float | None],
+        *,
+        budget: float,
+        pause: float,
+        now: Callable[[], float],
+    ) -> None:
+        """Take the caller's seconds by phase, and what bounds them.
+
+        Args:
+            limits: the caller's own timeouts.
+            budget: seconds for all phases up to the head of the answer.
+            pause: seconds between parts of the body, where the caller sets no read timeout.
+            now: monotonic seconds.
+        """
+        self._limits = limits
+        self._now = now
+        self._pause = pause
+        self._until: float | None = now() + budget
+
+    def head_came(self) -> None:
+        """Say that the head of the answer is there."""
+        self._until = None
+
+    def get(self, phase: str, default: float | None = None) -> float:
+        """Return the seconds that a phase beginning now may take."""
+        limit = self._limits.get(phase, default)
+        if self._until is None:
+            return self._pause if limit is None else limit
+        left = max(self._until - self._now(), LEAST_TIMEOUT)
+        return left if limit is None else min(limit, left)
+
+
 @dataclass(slots=True)
 class Outgoing:
-    """One attempt's request as the wire sends it; `timeouts` are seconds by phase."""
+    """One attempt's request as the wire sends it."""
 
     method: str
     endpoint: Endpoint
     target: bytes
     headers: list[Header]
     body: Body
-    timeouts: dict[str, float | None]
+    timeouts: Timeouts
     extensions: Mapping[str, Any]
 
 
@@ -107,9 +152,9 @@ class Call:
     kept: Answer | None = None
 
     def addressed_to(
-        self, endpoint: Endpoint, extra: Collection[Header], *, budget: float
+        self, endpoint: Endpoint, extra: Collection[Header], timeouts: Timeouts
     ) -> Outgoing:
-        """Return the request for one attempt at `endpoint`, with `budget` seconds for its head."""
+        """Return the request for one attempt at `endpoint`."""
         origin = endpoint.origin
         return Outgoing(
             method=self.method,
@@ -117,13 +162,6 @@ class Call:
             target=origin.base_path.encode("ascii") + self.path,
             headers=[(b"Host", origin.authority.encode("ascii")), *self.headers, *extra],
             body=self.body,
-            timeouts={
-                phase: _clipped(self.timeouts.get(phase), budget)
-                for phase in ("connect", "read", "write", "pool")
-            },
+            timeouts=timeouts,
             extensions=self.extensions,
         )
-
-
-def _clipped(timeout: float | None, budget: float) -> float:
-    return budget if timeout is None else min(timeout, budget)

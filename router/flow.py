@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from router.attempt import Attempt
 from router.balance.pool import Choice, Cooling
+from router.call import Timeouts
 from router.errors import AttemptsFailedError, DeadlineError, RetryLaterError, RouterError
 from router.failover.backoff import jittered, retry_after
 from router.failover.verdict import (
@@ -101,8 +102,8 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
         lease.hold(choice)
         token = await current_token(call, desk, port)
         stamp = await timestamp(desk, port)
-        budget = min(desk.failover.attempt_timeout, time_left(call, port))
-        request = call.addressed_to(choice.endpoint, credentials(token, stamp), budget=budget)
+        timeouts = attempt_timeouts(call, desk, port)
+        request = call.addressed_to(choice.endpoint, credentials(token, stamp), timeouts)
         sent = port.now()
         try:
             answer = await port.send(request, lease)
@@ -110,6 +111,7 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
             lease.give_back()
             outcome = Outcome(verdict_of_failure(failure), failure=failure)
         else:
+            timeouts.head_came()
             outcome = judge(call, answer, lease, token)
         now = port.now()
         learn(desk, choice, outcome, token, elapsed=now - sent, now=now)
@@ -180,6 +182,13 @@ def time_left(call: Call, port: Port) -> float:
         seconds = call.deadline - call.started
         raise DeadlineError(f"the request's deadline of {seconds:g} s has passed")
     return left
+
+
+def attempt_timeouts(call: Call, desk: Desk, port: Port) -> Timeouts:
+    """Return what one attempt may wait: its own time, and no more than the deadline leaves."""
+    longest = desk.failover.attempt_timeout
+    budget = min(longest, time_left(call, port))
+    return Timeouts(call.timeouts, budget=budget, pause=longest, now=port.now)
 
 
 def judge(call: Call, answer: Answer, lease: Lease, token: Token | None) -> Outcome:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import socket
 import threading
 import time
 import weakref
@@ -28,11 +27,10 @@ from router.config import Config, load
 from router.errors import ClosedError, ConfigError
 from router.flow import Desk
 from router.forks import register
-from router.geo.here import place_of, resolve_here
-from router.geo.locator import Locator
-from router.geo.prior import prior
 from router.latency.prober import Prober, probe_all
 from router.limits.limiter import Limiter
+from router.placing import Places
+from router.snapshot import describe
 from router.tls import TlsContext
 
 if TYPE_CHECKING:
@@ -44,8 +42,6 @@ if TYPE_CHECKING:
     from router.auth.grant import Grant, TokenForm
     from router.auth.token import TokenManager
     from router.balance.ranking import Ranked
-    from router.endpoint import Endpoint, Location
-    from router.geo.prior import Prior
 
 __all__ = ["Router"]
 
@@ -83,9 +79,8 @@ class Router:
 
     def _assemble(self, config: Config) -> None:
         self.tls = TlsContext(config.tls)
-        self.locator = Locator(config.geo.database)
-        self._here = resolve_here(config.geo.here, self.locator)
-        placed = self._placed(config.endpoints)
+        self.places = Places(config.geo)
+        placed = self.places.placed(config.endpoints)
         self.pool = EndpointPool(placed, config.failover, chance=self._chance)
         self.limiter = Limiter(config.limits)
         self.tokens = self._token_manager(config)
@@ -121,12 +116,6 @@ class Router:
             chance=self._chance,
         )
 
-    def _placed(self, endpoints: tuple[Endpoint, ...]) -> dict[str, tuple[Endpoint, Prior]]:
-        return {
-            endpoint.name: (endpoint, prior(self._here, place_of(endpoint, self.locator, None)))
-            for endpoint in endpoints
-        }
-
     def _token_manager(self, config: Config) -> TokenManager | None:
         if config.token is None:
             return None
@@ -154,20 +143,13 @@ class Router:
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         config = self.config
-        jobs: list[Coroutine[Any, Any, None]] = []
+        jobs = [self.places.resolve(self.pool, config.endpoints)]
         if config.probe.enabled:
             prober = Prober(self.pool, config.probe, tls=self.tls, chance=self._chance)
             jobs.append(prober.run())
         if self._synchroniser is not None:
             jobs.append(self._synchroniser.run())
-        jobs.append(_place_by_address(self.pool, self.locator, self._here, self._unplaced()))
         return jobs
-
-    def _unplaced(self) -> list[Endpoint]:
-        """Return the endpoints that only the database can place, by their address."""
-        if self.config.geo.database is None:
-            return []
-        return [e for e in self.config.endpoints if place_of(e, self.locator, None) is None]
 
     def start(self) -> Router:
         """Start probes and clock synchronisation, unless they run; requests do this themselves."""
@@ -227,7 +209,7 @@ class Router:
             GeoError: the address is no IP address, or the database cannot be read.
         """
         self.start()
-        if client_ip is not None and self.locator.locate(client_ip) is not None:
+        if client_ip is not None and self.places.locator.locate(client_ip) is not None:
             return self.outlook(client_ip)
         return list(self.pool.ranking(self.now()))
 
@@ -237,10 +219,8 @@ class Router:
         Raises:
             GeoError: the address is no IP address.
         """
-        there = None if client_ip is None else self.locator.locate(client_ip)
         ranking = self.pool.ranking(self.now())
-        places = {r.name: place_of(r.endpoint, self.locator, _address(r)) for r in ranking}
-        priors = {name: prior(there or self._here, place) for name, place in places.items()}
+        priors = self.places.seen_from(client_ip, [ranked.endpoint for ranked in ranking])
         return seen_from(priors, ranking)
 
     async def measure(
@@ -257,7 +237,7 @@ class Router:
         """
         await asyncio.gather(
             probe_all(self.pool, self.config.probe, tls=self.tls, count=count, told=told),
-            _place_by_address(self.pool, self.locator, self._here, self._unplaced()),
+            self.places.resolve(self.pool, self.config.endpoints),
         )
         return list(self.pool.ranking(self.now()))
 
@@ -285,57 +265,17 @@ class Router:
                     "endpoints, hosts and failover can be reloaded"
                 )
         with self._lock:
-            self.pool.update(self._placed(loaded.endpoints), loaded.failover)
+            self.pool.update(self.places.placed(loaded.endpoints), loaded.failover)
             self._adopt(loaded)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the present state as plain data, without secrets."""
-        stamp = self.clock.now()
-        in_flight = self.pool.in_flight()
-        return {
-            "endpoints": [
-                {
-                    "name": ranked.name,
-                    "url": ranked.endpoint.url,
-                    "rtt_ms": ranked.rtt_ms,
-                    "spread_ms": ranked.spread_ms,
-                    "source": ranked.source,
-                    "health": ranked.health,
-                    "in_flight": in_flight.get(ranked.name, 0),
-                    "reason": ranked.reason,
-                }
-                for ranked in self.pool.ranking(self.now())
-            ],
-            "clock": {
-                "status": stamp.status,
-                "source": stamp.source,
-                "bound_ms": None if stamp.source == "wall" else stamp.bound_ns / 1e6,
-            },
-            "limiter": {"in_use": self.limiter.in_use, "waiting": self.limiter.waiting},
-        }
-
-
-def _address(ranked: Ranked) -> str | None:
-    """Return the endpoint's IP address where the configuration has it; nothing is resolved."""
-    endpoint = ranked.endpoint
-    host = endpoint.address or endpoint.origin.host
-    return host if ":" in host or host.replace(".", "").isdigit() else None
-
-
-async def _place_by_address(
-    pool: EndpointPool, locator: Locator, here: Location | None, endpoints: list[Endpoint]
-) -> None:
-    """Look up the endpoints that only their address can place, off every request's path."""
-    loop = asyncio.get_running_loop()
-    for endpoint in endpoints:
-        origin = endpoint.origin
-        try:
-            found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-        except OSError:
-            continue
-        place = place_of(endpoint, locator, str(found[0][4][0]))
-        if place is not None:
-            pool.place(endpoint.name, prior(here, place))
+        return describe(
+            ranking=self.pool.ranking(self.now()),
+            in_flight=self.pool.in_flight(),
+            stamp=self.clock.now(),
+            limiter=self.limiter,
+        )
 
 
 def _refuse_what_is_missing(config: Config) -> None:

@@ -20,10 +20,10 @@ LAYERS = (
     | {"geo.regions", "geo.data"},
     {"geo", "latency.estimate", "latency.schedule", "clock.ntp", "clock.select", "clock.clock"}
     | {"clock.stamp", "clock", "latency", "balance", "failover", "limits", "auth.token"}
-    | {"auth.grant", "auth", "attempt", "call", "lease", "addressing"},
+    | {"auth.grant", "auth", "attempt", "call", "lease", "addressing", "snapshot"},
     {"flow"},
     {"ports", "wire", "bodies", "families", "tls", "background", "latency.probe"}
-    | {"latency.prober", "clock.exchange", "clock.sync", "auth.oauth", "router", "transport"}
+    | {"latency.prober", "clock.exchange", "clock.sync", "auth.oauth", "router", "transport", "placing"}
     | {"client", "httpx2"},
     {"cli", "testing", "__main__", ""},
 )

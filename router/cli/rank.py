@@ -29,7 +29,7 @@ def rank(*, file: str, client_ip: str | None, as_json: bool) -> None:
     """
     with routing(file, read(file)) as router:
         rows = rows_of(router.outlook(client_ip))
-        if client_ip is not None and router.locator.locate(client_ip) is None:
+        if client_ip is not None and router.places.locator.locate(client_ip) is None:
             click.echo(NOWHERE, err=True)
     if as_json:
         click.echo(json.dumps([row.expected() for row in rows], indent=2))

@@ -51,8 +51,8 @@ def test_service_comes_before_tier_and_tier_before_cost(rows: list[Ranked], name
         (0.030, 0.0251, 0.01, False),  # under 5 ms
         (0.300, 0.2849, 0.01, True),
         (0.300, 0.2851, 0.01, False),  # under 5 %
-        (0.100, 0.0900, 0.07, True),  # ln(100/90) = 0.105 over √2 × 0.07 = 0.099
-        (0.100, 0.0900, 0.08, False),  # … under √2 × 0.08 = 0.113: that may be noise
+        (0.100, 0.0900, 0.07, True),  # ln(100/90) = 0.105 over √2 · 0.07 = 0.099
+        (0.100, 0.0900, 0.08, False),  # … under √2 · 0.08 = 0.113: that may be noise
         (0.100, 0.1100, 0.01, False),
         (0.001, 0.0001, 0.01, False),  # ten times as fast, and nobody notices
     ],
@@ -162,8 +162,8 @@ MEASURED = Estimate(0.0304, 0.02, "measured", 8, service=0.012)
         (
             MEASURED,
             {"cost": 0.0304, "misplaced": True},
-            "30.4 ± 0.6 ms round trip over 8 probes, "
-            "faster than light allows for its place: the place is wrong",
+            "30.4 ± 0.6 ms round trip over 8 probes, faster than light allows for its place: "
+            + "the place is wrong",
         ),
     ],
 )
@@ -179,14 +179,17 @@ def test_figures_are_given_in_milliseconds_and_kilometres() -> None:
     ranked = Ranked(endpoint("a"), Estimate(0.1, 0.25, "prior", 0), FAR, 0.1, "healthy")
     assert ranked.rtt_ms == pytest.approx(100)
     assert ranked.spread_ms == pytest.approx(28.4, abs=0.01)
-    assert (ranked.prior_ms, ranked.distance_km) == (pytest.approx(100), 6237.0)
+    assert ranked.prior_ms == pytest.approx(100)
+    assert ranked.distance_km == 6237.0
     assert (ranked.name, ranked.source) == ("a", "prior")
 
 
 def test_somebody_else_sees_his_own_distances_and_our_health() -> None:
     rows = [row("a", 0.01), row("b", 0.2), row("c", 0.001, health="ejected"), row("d", tier=2)]
-    priors = {name: Prior(rtt, 0.25, 1.0, "near") for name, rtt in zip("abcd", (4, 3, 2, 1))}
+    priors = {
+        name: Prior(rtt, 0.25, 1.0, "near") for name, rtt in zip("abcd", (4, 3, 2, 1), strict=True)
+    }
     seen = seen_from(priors, rows)
     assert "".join(r.name for r in seen) == "badc"
-    assert [(r.source, r.cost, r.health) for r in seen][0] == ("prior", 3, "healthy")
+    assert (seen[0].source, seen[0].cost, seen[0].health) == ("prior", 3, "healthy")
     assert seen[3].reason == "about 2000 ms expected: near, ejected"

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli_runs import CHECKOUT, column, environment, python, routes_of, run, written
+from cli_runs import CHECKOUT, DEMO, column, environment, python, routes_of, run, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +78,23 @@ def test_an_endpoint_out_of_reach_stands_last_with_its_reason(
     assert {row["rtt"] for row in last.values()} == {"-"}
     assert last["near"]["reason"] == "answered 503"
     assert last["dead"]["reason"] == "connection refused"
+
+
+def test_an_endpoint_is_placed_by_the_database_while_it_is_probed(
+    regions: Regions, tmp_path: Path
+) -> None:
+    port = regions["near"].port
+    text = f"""
+    geo: {{here: aws:eu-central-1, database: {DEMO}}}
+    endpoints: [{{url: "http://203.0.113.1:{port}", address: 127.0.0.1}}]  # the URL says Tokyo
+    """
+
+    done = run("probe", written(tmp_path, text), "--count", "3", "--json")
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    (found,) = json.loads(done.stdout)
+    assert 9_000 < found["distance_km"] < 10_000
+    assert (found["health"], found["source"]) == ("healthy", "measured")
 
 
 def test_no_answer_at_all_is_exit_code_1_and_a_sentence(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import router
 from router.auth.grant import Grant
 from router.auth.token import TokenManager
 from router.balance.pool import EndpointPool
-from router.call import Answer, Body, Call, Once
+from router.call import Answer, Body, Call, Once, Outgoing, Timeouts
 from router.clock.clock import Clock
 from router.flow import Desk, route
 from router.geo.prior import Prior
@@ -40,7 +40,7 @@ class Stage:
 
     def __init__(
         self,
-        script: list[Any],
+        script: Any,
         *,
         names: tuple[str, ...] = NAMES,
         failover: router.Failover | None = None,
@@ -181,11 +181,28 @@ def test_no_wait_crosses_the_deadline() -> None:
 
 
 def test_an_attempts_timeouts_are_clipped_to_what_is_left() -> None:
-    stage = Stage(["refused", 200], takes=1.5)
+    budgets: list[float] = []
+    steps: list[Any] = ["refused", 200]
+
+    def script(request: Outgoing) -> Any:
+        budgets.append(request.timeouts.get("read") + 0.5)
+        return steps.pop(0)
+
+    stage = Stage(script, takes=0.5)
     stage.play(stage.call(options=router.Options(deadline=2.0)))
-    first, second = (sent.timeouts["read"] for sent in stage.port.sent)
-    assert first == pytest.approx(2.0)
-    assert second == pytest.approx(0.5)
+    assert budgets == pytest.approx([2.0, 1.5])
+
+
+def test_phases_share_one_budget_until_the_head_is_there() -> None:
+    clock = FakeClock()
+    timeouts = Timeouts({"read": 5.0, "write": None}, budget=2.0, pause=10.0, now=clock)
+    assert timeouts.get("connect") == pytest.approx(2.0)
+    clock.advance(1.5)
+    assert timeouts.get("read") == pytest.approx(0.5)
+    clock.advance(9.0)
+    assert 0 < timeouts.get("read") < 0.01
+    timeouts.head_came()
+    assert (timeouts.get("read"), timeouts.get("write")) == (5.0, 10.0)
 
 
 def test_the_deadline_is_an_error_of_this_host() -> None:

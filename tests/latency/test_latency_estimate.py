@@ -91,8 +91,8 @@ def test_an_edge_shows_in_connects_far_shorter_than_requests(
     [
         ([0.020] * 3, 0.02),  # (0 + 0.03) / 2 lies under the floor
         ([0.020] * 8, 0.02),
-        ([0.020, 0.0202, 0.0198], 0.0224),  # (1.48 × 0.00995 + 0.03) / 2
-        ([0.010, 0.020, 0.040], 0.5279),  # (1.48 × ln 2 + 0.03) / 2
+        ([0.020, 0.0202, 0.0198], 0.0224),  # (1.48 · 0.00995 + 0.03) / 2
+        ([0.010, 0.020, 0.040], 0.5279),  # (1.48 · ln 2 + 0.03) / 2
     ],
 )
 def test_the_spread_is_pooled_and_has_a_floor(samples: list[float], spread: float) -> None:

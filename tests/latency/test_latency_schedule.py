@@ -54,7 +54,7 @@ def test_the_warm_up_is_no_slower_than_what_the_user_asked_for(every: float, pac
     seed=st.integers(0, 2**32),
 )
 def test_an_endpoint_that_is_down_gets_at_most_one_probe_a_second(
-    samples: int, cost: float, sd: float, every: float, population: int, seed: int
+    *, samples: int, cost: float, sd: float, every: float, population: int, seed: int
 ) -> None:
     down = view(samples=samples, cost=cost, sd=sd, population=population, down=True)
     due = due_at(down, last=0.0, every=every, factor=jitter(random.Random(seed)))

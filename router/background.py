@@ -3,9 +3,8 @@
 Rule 1: probes, clock synchronisation and token requests run here, for sync and async callers alike.
 Rule 2: it starts when first needed, is a daemon, and dies with its owner: so it must not keep the
         owner alive, and what was stopped stays stopped.
-Rule 3: a fork leaves the child without the thread; the child starts one of its own. It never
-        touches the parent's loop, whose epoll set both processes share: a destructor that took a
-        socket out of it would leave the parent deaf.
+Rule 3: a fork leaves the child without the thread; the child starts one of its own. It closes
+        nothing of the parent's loop, whose epoll set both processes share.
 """
 
 from __future__ import annotations
@@ -35,8 +34,6 @@ T = TypeVar("T")
 
 STOP_WITHIN = 5.0
 
-_inherited: list[asyncio.AbstractEventLoop] = []  # kept from their destructors, see Rule 3
-
 
 class Background:
     """Owns the thread; `jobs` are run for ever once it is started. A method is held weakly."""
@@ -52,8 +49,6 @@ class Background:
     def reset_after_fork(self) -> None:
         """Forget the parent's thread; `start` makes one for the child."""
         self._lock = threading.RLock()
-        if self._loop is not None:
-            _inherited.append(self._loop)
         self._loop = self._thread = None
 
     def start(self) -> None:

@@ -259,7 +259,8 @@ def next_wait(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | N
     call.tried.add(call.attempts[-1].endpoint)
     if desk.pool.has_fresh(call.options, tried=call.tried, now=now):
         return 0.0
-    wait = jittered(desk.failover.backoff, retries=call.backoffs, chance=desk.chance)
+    backoff = jittered(desk.failover.backoff, retries=call.backoffs, chance=desk.chance)
+    wait = max(backoff, desk.pool.soonest(call.options, now=now))
     call.backoffs += 1
     return wait if now + wait < call.deadline else None
 

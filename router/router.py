@@ -27,6 +27,7 @@ from router.config import Config, load
 from router.errors import ClosedError, ConfigError
 from router.flow import Desk
 from router.forks import register
+from router.journal import Journal
 from router.latency.prober import Prober, probe_all
 from router.limits.limiter import Limiter
 from router.placing import Places
@@ -65,6 +66,7 @@ class Router:
         self._closed = False
         self._lock = threading.Lock()
         self._background = Background(self._jobs)
+        self._journal = Journal()
         self._synchroniser: Synchroniser | None = None
         self._assemble(loaded)
         self._finalizer = weakref.finalize(self, self._background.stop)
@@ -81,7 +83,9 @@ class Router:
         self.tls = TlsContext(config.tls)
         self.places = Places(config.geo)
         placed = self.places.placed(config.endpoints)
-        self.pool = EndpointPool(placed, config.failover, chance=self._chance)
+        self.pool = EndpointPool(
+            placed, config.failover, chance=self._chance, note=self._journal.note
+        )
         self.limiter = Limiter(config.limits)
         self.tokens = self._token_manager(config)
         self.clock = self._made_clock(config)
@@ -143,7 +147,7 @@ class Router:
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         config = self.config
-        jobs = [self.places.resolve(self.pool, config.endpoints)]
+        jobs = [self._journal.run(), self.places.resolve(self.pool, config.endpoints)]
         if config.probe.enabled:
             prober = Prober(self.pool, config.probe, tls=self.tls, chance=self._chance)
             jobs.append(prober.run())

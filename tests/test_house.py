@@ -23,7 +23,16 @@ LAYERS = (
     | {"auth.grant", "auth", "attempt", "call", "lease", "addressing", "snapshot"},
     {"flow"},
     {"ports", "wire", "bodies", "families", "tls", "background", "latency.probe"}
-    | {"latency.prober", "clock.exchange", "clock.sync", "auth.oauth", "router", "transport", "placing"}
+    | {
+        "latency.prober",
+        "clock.exchange",
+        "clock.sync",
+        "auth.oauth",
+        "router",
+        "transport",
+        "placing",
+        "journal",
+    }
     | {"client", "httpx2"},
     {"cli", "testing", "__main__", ""},
 )

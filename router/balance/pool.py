@@ -21,7 +21,7 @@ from router.latency.schedule import ProbeView
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from router.config.settings import Failover
     from router.endpoint import Endpoint
@@ -42,9 +42,12 @@ class EndpointPool:
         failover: Failover,
         *,
         chance: random.Random,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Take endpoints with their priors; `note` hears of ejections and returns, and is quick."""
         self._failover = failover
         self._chance = chance
+        self._note = note
         self._states: dict[str, State] = {}
         self.reset_after_fork()
         self._ranking: tuple[Ranked, ...] = ()
@@ -133,6 +136,16 @@ class EndpointPool:
                 for ranked in self._ranking
             )
 
+    def soonest(self, options: Options, *, now: float) -> float:
+        """Return the seconds until an endpoint that may serve has not asked to be left alone."""
+        with self._lock:
+            waits = (
+                state.cooling_until - now
+                for state in self._states.values()
+                if not state.drained and allows(options, state.endpoint)
+            )
+            return max(0.0, min(waits, default=0.0))
+
     def _pick(
         self, options: Options, tried: Collection[str], now: float, *, repeatable: bool
     ) -> Ranked:
@@ -181,13 +194,15 @@ class EndpointPool:
             was = state.cause
             state.succeeded(elapsed, now=now)
             if was is not None or now - self._ranked_at >= RERANK_EVERY:
-                self._rerank(now)
+                self._learnt(state, was, now)
 
     def failed(self, choice: Choice, words: str, *, reached: bool, now: float) -> None:
         """Take a failure that counts against the endpoint."""
+        state = choice.state
         with self._lock:
             _end_trial(choice)
-            choice.state.failed(
+            was = state.cause
+            state.failed(
                 words,
                 reached=reached,
                 trial=choice.trial,
@@ -195,7 +210,7 @@ class EndpointPool:
                 failover=self._failover,
                 chance=self._chance,
             )
-            self._rerank(now)
+            self._learnt(state, was, now)
 
     def cool(self, choice: Choice, seconds: float, *, now: float) -> None:
         """Leave the endpoint alone for `seconds`, because it said so."""
@@ -207,15 +222,26 @@ class EndpointPool:
         """Take a probe's figures in seconds."""
         with self._lock:
             if (state := self._states.get(name)) is not None:
+                was = state.cause
                 state.probed(connect=connect, warm=warm)
-                self._rerank(now)
+                self._learnt(state, was, now)
 
     def probe_failed(self, name: str, words: str, *, now: float) -> None:
         """Take a probe's failure."""
         with self._lock:
             if (state := self._states.get(name)) is not None:
+                was = state.cause
                 state.probe_failed(words, now=now, failover=self._failover, chance=self._chance)
-                self._rerank(now)
+                self._learnt(state, was, now)
+
+    def _learnt(self, state: State, was: str | None, now: float) -> None:
+        self._rerank(now)
+        name = state.endpoint.name
+        if was is None and state.cause is not None:
+            left_out = state.ejected_until - now
+            self._note(f"{name} is left out for {left_out:.1f} s: {state.trouble}")
+        elif was is not None and state.cause is None:
+            self._note(f"{name} serves again")
 
     # -- reading
 

@@ -115,13 +115,18 @@ class State:
     def probe_failed(
         self, words: str, *, now: float, failover: Failover, chance: random.Random
     ) -> None:
-        """Take a probe that failed; three in a row eject, unless traffic still gets through."""
+        """Take a probe that failed.
+
+        Three in a row eject, unless traffic still gets through; each one prolongs an ejection that
+        has ended, so that no request has to find out.
+        """
         self.probe_failures += 1
-        if now - self.success_at < TRAFFIC_PROVES:
+        if self.cause is None and now - self.success_at < TRAFFIC_PROVES:
             return
         self.trouble = words
-        if self.probe_failures >= PROBE_FAILURES and self.cause is None:
-            self._eject("unreachable", now=now, failover=failover, chance=chance)
+        over = self.cause is not None and now >= self.ejected_until and not self.trial
+        if over or (self.cause is None and self.probe_failures >= PROBE_FAILURES):
+            self._eject(self.cause or "unreachable", now=now, failover=failover, chance=chance)
 
     def succeeded(self, elapsed: float, *, now: float) -> None:
         """Take an answer that came `elapsed` seconds after sending."""

@@ -30,6 +30,7 @@ SIGMA_VAGUE = 0.35
 VAGUE_KM = 1000.0
 FLAT_RTT = 0.100
 SIGMA_FLAT = 0.7
+LEAST_TOLD_KM = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +67,7 @@ def floor_rtt(km: float) -> float:
 
 def _written(km: float) -> str:
     """Round to two figures, since the place is no better known: 6237 is `6 200`."""
+    if km < LEAST_TOLD_KM:
+        return f"under {LEAST_TOLD_KM}"
     figures = round(km, -max(1, len(str(int(km))) - 2))
     return f"{figures:,.0f}".replace(",", " ")

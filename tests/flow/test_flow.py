@@ -233,6 +233,7 @@ def test_a_server_that_says_when_is_waited_for_within_the_deadline() -> None:
 def test_a_server_that_says_too_late_gives_its_answer_then_a_typed_error() -> None:
     stage = Stage([(429, [(b"retry-after", b"300")])], names=("only",))
     assert stage.play(stage.call()).status == 429
+    assert stage.port.slept == []
     with pytest.raises(router.RetryLaterError) as caught:
         stage.play(stage.call())
     assert caught.value.retry_after == pytest.approx(300.0, abs=1.0)

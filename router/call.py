@@ -156,10 +156,11 @@ class Call:
     ) -> Outgoing:
         """Return the request for one attempt at `endpoint`."""
         origin = endpoint.origin
+        target = origin.base_path.encode("ascii") + self.path
         return Outgoing(
             method=self.method,
             endpoint=endpoint,
-            target=origin.base_path.encode("ascii") + self.path,
+            target=target if target.startswith(b"/") else b"/" + target,
             headers=[(b"Host", origin.authority.encode("ascii")), *self.headers, *extra],
             body=self.body,
             timeouts=timeouts,

@@ -108,7 +108,6 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
         try:
             answer = await port.send(request, lease)
         except SendFailure as failure:
-            lease.give_back()
             outcome = Outcome(verdict_of_failure(failure), failure=failure)
         else:
             timeouts.head_came()
@@ -116,6 +115,8 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
         now = port.now()
         learn(desk, choice, outcome, token, elapsed=now - sent, now=now)
         note(call, choice, outcome, waited=sent - began, elapsed=now - sent, stamp=stamp)
+        if outcome.answer is None:
+            lease.give_back()
     except Cooling as cooling:
         lease.give_back()
         return Outcome(Verdict.COOLING, later=max(0.0, cooling.until - port.now()))

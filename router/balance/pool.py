@@ -226,12 +226,14 @@ class EndpointPool:
                 state.probed(connect=connect, warm=warm)
                 self._learnt(state, was, now)
 
-    def probe_failed(self, name: str, words: str, *, now: float) -> None:
-        """Take a probe's failure."""
+    def probe_failed(self, name: str, words: str, *, reached: bool = False, now: float) -> None:
+        """Take a probe's failure; `reached` tells whether the server answered at all."""
         with self._lock:
             if (state := self._states.get(name)) is not None:
                 was = state.cause
-                state.probe_failed(words, now=now, failover=self._failover, chance=self._chance)
+                state.probe_failed(
+                    words, reached=reached, now=now, failover=self._failover, chance=self._chance
+                )
                 self._learnt(state, was, now)
 
     def _learnt(self, state: State, was: str | None, now: float) -> None:

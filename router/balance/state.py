@@ -96,7 +96,9 @@ class State:
         )
 
     def probed(self, *, connect: float, warm: float) -> None:
-        """Take a probe that ended well."""
+        """Take a probe that ended well; the first after an outage begins a new estimate."""
+        if self.cause == "unreachable":
+            self.rtt.forget()
         self.rtt.add(connect=connect, warm=warm)
         self.estimate = self.rtt.estimate()
         self._check_place(warm if self.estimate.behind_edge else connect)
@@ -113,20 +115,27 @@ class State:
             self.estimate = self.rtt.estimate()
 
     def probe_failed(
-        self, words: str, *, now: float, failover: Failover, chance: random.Random
+        self,
+        words: str,
+        *,
+        reached: bool = False,
+        now: float,
+        failover: Failover,
+        chance: random.Random,
     ) -> None:
         """Take a probe that failed.
 
-        Three in a row eject, unless traffic still gets through; each one prolongs an ejection that
-        has ended, so that no request has to find out.
+        Three in a row eject, unless traffic still gets through. While an endpoint cannot be
+        reached, each one prolongs the ejection, so that no request has to find out.
         """
         self.probe_failures += 1
         if self.cause is None and now - self.success_at < TRAFFIC_PROVES:
             return
         self.trouble = words
-        over = self.cause is not None and now >= self.ejected_until and not self.trial
-        if over or (self.cause is None and self.probe_failures >= PROBE_FAILURES):
-            self._eject(self.cause or "unreachable", now=now, failover=failover, chance=chance)
+        over = now >= self.ejected_until and not self.trial
+        still = self.cause == "unreachable" and over and not reached
+        if still or (self.cause is None and self.probe_failures >= PROBE_FAILURES):
+            self._eject("unreachable", now=now, failover=failover, chance=chance)
 
     def succeeded(self, elapsed: float, *, now: float) -> None:
         """Take an answer that came `elapsed` seconds after sending."""

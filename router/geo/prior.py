@@ -30,7 +30,7 @@ SIGMA_VAGUE = 0.35
 VAGUE_KM = 1000.0
 FLAT_RTT = 0.100
 SIGMA_FLAT = 0.7
-LEAST_TOLD_KM = 10
+NEARBY_KM = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def prior(here: Location | None, there: Location | None) -> Prior:
         rtt=BASE_RTT + RTT_PER_KM * km,
         sigma=SIGMA_VAGUE if vague else SIGMA_PLACED,
         distance_km=km,
-        why=f"{'roughly ' if vague else ''}{_written(km)} km away",
+        why=f"{'roughly ' if vague else ''}{_written(km)}",
         floor=floor_rtt(max(0.0, km - here.accuracy_km - there.accuracy_km)),
     )
 
@@ -66,8 +66,8 @@ def floor_rtt(km: float) -> float:
 
 
 def _written(km: float) -> str:
-    """Round to two figures, since the place is no better known: 6237 is `6 200`."""
-    if km < LEAST_TOLD_KM:
-        return f"under {LEAST_TOLD_KM}"
+    """Round to two figures, since the place is no better known: 6237 is `6 200 km away`."""
+    if km < NEARBY_KM:
+        return "nearby"
     figures = round(km, -max(1, len(str(int(km))) - 2))
-    return f"{figures:,.0f}".replace(",", " ")
+    return f"{figures:,.0f} km away".replace(",", " ")

@@ -59,6 +59,11 @@ class RttEstimator:
         self._log_prior = math.log(max(rtt, LEAST_RTT))
         self._sigma_prior = sigma
 
+    def forget(self) -> None:
+        """Drop the samples; the prior stays."""
+        self._connects.clear()
+        self._warm.clear()
+
     def add(self, *, connect: float, warm: float) -> None:
         """Take one probe: seconds of its TCP connect and of its warm request."""
         self._connects.append(max(connect, LEAST_RTT))

@@ -34,7 +34,11 @@ BROKEN = 500
 
 
 class ProbeError(Exception):
-    """A probe failed; the message says how, in a few words."""
+    """A probe failed, as the message says; `reached` tells whether the server answered at all."""
+
+    def __init__(self, words: str, *, reached: bool = False) -> None:
+        super().__init__(words)
+        self.reached = reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ async def _measure(endpoint: Endpoint, probe: Probe, tls: ssl.SSLContext | None)
     finally:
         writer.transport.abort()
     if status >= BROKEN:
-        raise ProbeError(f"answered {status}")
+        raise ProbeError(f"answered {status}", reached=True)
     return Measured(connect, warm, status)
 
 

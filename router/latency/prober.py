@@ -124,7 +124,8 @@ async def probe_once(
         context = tls() if endpoint.origin.scheme == "https" else None
         measured = await measure(endpoint, settings, tls=context)
     except ProbeError as error:
-        pool.probe_failed(endpoint.name, str(error), now=time.monotonic())
+        now = time.monotonic()
+        pool.probe_failed(endpoint.name, str(error), reached=error.reached, now=now)
         return False
     pool.probed(endpoint.name, connect=measured.connect, warm=measured.warm, now=time.monotonic())
     return True

@@ -103,8 +103,7 @@ class Region:
 
     def stop_listening(self) -> None:
         """Refuse new connections; open ones serve one more request each."""
-        self._polite_end = True
-        self._owner.run(self._close_listener())
+        self._owner.run(self._end_politely())
 
     def kill(self) -> None:
         """Refuse new connections and reset the open ones."""
@@ -123,6 +122,10 @@ class Region:
                 self._serve, self.host, self.port, ssl=self._owner.tls, backlog=1024
             )
             self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _end_politely(self) -> None:
+        await self._close_listener()  # first, or who is sent away comes back before it is shut
+        self._polite_end = True
 
     async def _close_listener(self) -> None:
         if self._server is not None:

@@ -239,3 +239,27 @@ def test_the_same_place_again_is_not_believed_and_another_one_is() -> None:
     made.place(expected(0.030, floor=0.010))
     assert made.misplaced is False
     assert made.estimate.rtt == pytest.approx(0.0223, rel=0.01)
+
+
+@pytest.mark.parametrize(("reached", "out"), [(False, "ejected"), (True, "on trial")])
+def test_a_failed_probe_prolongs_an_ejection_unless_the_server_answered_it(
+    reached: bool,  # noqa: FBT001 - a table
+    out: str,
+) -> None:
+    made = state()
+    fail(made, FAILOVER.eject_after, reached=False)
+    assert made.availability(START + 10).value == "on trial"
+    chance = random.Random(1)
+    made.probe_failed("no", reached=reached, now=START + 10, failover=FAILOVER, chance=chance)
+    assert made.availability(START + 10.1).value == out
+
+
+def test_after_an_outage_the_estimate_begins_anew() -> None:
+    made = state()
+    for _ in range(8):
+        made.probed(connect=0.2, warm=0.2)
+    fail(made, FAILOVER.eject_after, reached=False)
+    made.probed(connect=0.02, warm=0.02)
+    assert made.availability(START).value == "healthy"
+    assert made.estimate.samples == 1
+    assert made.estimate.rtt < 0.1

@@ -26,7 +26,7 @@ TABLE = """\
 1  berlin    52.5, 13.4          422 km   17 ms     1  about 17 ms expected: 420 km away
 2  virginia  aws:us-east-1     6 549 km  109 ms     1  about 109 ms expected: 6 500 km away
 3  tokyo     -                 9 333 km  151 ms     1  about 151 ms expected: 9 300 km away
-4  reserve   aws:eu-central-1      0 km   11 ms     2  about 11 ms expected: 0 km away, tier 2
+4  reserve   aws:eu-central-1      0 km   11 ms     2  about 11 ms expected: nearby, tier 2
 """
 
 

@@ -308,6 +308,18 @@ def test_each_attempt_has_its_own_host_and_the_callers_headers() -> None:
     assert {sent.target for sent in stage.port.sent} == {b"/v1/things"}
 
 
+@pytest.mark.parametrize(
+    ("base", "path", "target"),
+    [("/v1", b"", b"/v1"), ("", b"", b"/"), ("", b"?a=b", b"/?a=b"), ("/v1", b"?a=b", b"/v1?a=b")],
+)
+def test_a_target_is_never_empty(base: str, path: bytes, target: bytes) -> None:
+    call = Stage([]).call()
+    call.path = path
+    timeouts = Timeouts({}, budget=1.0, pause=1.0, now=FakeClock())
+    endpoint = router.Endpoint(url=f"https://a.test{base}")
+    assert call.addressed_to(endpoint, [], timeouts).target == target
+
+
 def test_five_failures_in_a_row_take_an_endpoint_out_and_it_is_not_asked_again() -> None:
     stage = Stage(["refused", 200] * 5 + [200] * 5)
     for _ in range(10):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 import socket
 import ssl
 import threading
@@ -39,6 +40,17 @@ def ask(url: str, *, ssl_context: ssl.SSLContext | None = None, **changes: Any) 
     return asyncio.run(OAuthFetcher(settings, ssl_context=ssl_context or NOBODY_TRUSTED)(form))
 
 
+def read_request(stream: socket.socket) -> None:
+    """Read one request to its end: closing with bytes unread would reset the answer."""
+    head, end, body = stream.recv(65536).partition(b"\r\n\r\n")
+    while not end and (more := stream.recv(65536)):
+        head, end, body = (head + more).partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    missing = int(length[1]) - len(body) if length else 0
+    while missing > 0 and (more := stream.recv(missing)):
+        missing -= len(more)
+
+
 @contextmanager
 def scripted(answer: bytes, *, context: ssl.SSLContext | None = None) -> Iterator[str]:
     """Listen, take one request, send `answer` and close; yield the address."""
@@ -48,7 +60,7 @@ def scripted(answer: bytes, *, context: ssl.SSLContext | None = None) -> Iterato
         peer, _ = listener.accept()
         try:
             with context.wrap_socket(peer, server_side=True) if context else peer as stream:
-                stream.recv(65536)
+                read_request(stream)
                 stream.sendall(answer)
         except OSError:
             pass  # the client left, as some tests want

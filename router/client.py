@@ -6,7 +6,7 @@ Rule: they are httpx clients in all but the transport; what only a transport cou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from router.config.settings import Config
     from router.router import Router
 
-__all__ = ["AsyncClient", "Client", "client_options"]
+__all__ = ["AsyncClient", "Client", "RoutedClient"]
 
 NOT_OURS = {
     "transport": "pass router.Transport to httpx.Client instead",
@@ -46,27 +46,27 @@ def client_options(options: dict[str, Any]) -> dict[str, Any]:
     return {"base_url": BASE_URL, "timeout": None, **options}
 
 
-class Client(httpx.Client):
+class RoutedClient:
+    """What every client of ours does when it is made: put its transport under the library's."""
+
+    transport_class: ClassVar[Any]
+    router: Router
+
+    def __init__(self, config: str | Path | Config | Router, **options: Any) -> None:
+        """Take a configuration file, a Config or a running Router, and the library's options."""
+        options = client_options(options)
+        transport = self.transport_class(config)
+        self.router = transport.router
+        super().__init__(transport=transport, **options)  # type: ignore[call-arg] # the library's
+
+
+class Client(RoutedClient, httpx.Client):
     """An `httpx.Client` whose requests go to the best endpoint."""
 
-    router: Router
-
-    def __init__(self, config: str | Path | Config | Router, **options: Any) -> None:
-        """Take a configuration file, a Config or a running Router, and httpx.Client's options."""
-        options = client_options(options)
-        transport = Transport(config)
-        self.router = transport.router
-        super().__init__(transport=transport, **options)
+    transport_class = Transport
 
 
-class AsyncClient(httpx.AsyncClient):
+class AsyncClient(RoutedClient, httpx.AsyncClient):
     """An `httpx.AsyncClient` whose requests go to the best endpoint."""
 
-    router: Router
-
-    def __init__(self, config: str | Path | Config | Router, **options: Any) -> None:
-        """Take a configuration file, a Config or a running Router, and httpx's options."""
-        options = client_options(options)
-        transport = AsyncTransport(config)
-        self.router = transport.router
-        super().__init__(transport=transport, **options)
+    transport_class = AsyncTransport

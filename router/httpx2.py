@@ -5,17 +5,9 @@ Rule: importing this module imports httpx2; importing `router` does not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from router.client import client_options
+from router.client import RoutedClient
 from router.families import family
 from router.transport import AsyncRouting, SyncRouting
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from router.config.settings import Config
-    from router.router import Router
 
 family("httpx2")  # says how to install it, where it is missing
 
@@ -36,27 +28,13 @@ class AsyncTransport(AsyncRouting, httpx2.AsyncBaseTransport):
     family_name = "httpx2"
 
 
-class Client(httpx2.Client):
+class Client(RoutedClient, httpx2.Client):
     """An `httpx2.Client` whose requests go to the best endpoint."""
 
-    router: Router
-
-    def __init__(self, config: str | Path | Config | Router, **options: Any) -> None:
-        """Take a configuration file, a Config or a running Router, and httpx2.Client's options."""
-        options = client_options(options)
-        transport = Transport(config)
-        self.router = transport.router
-        super().__init__(transport=transport, **options)
+    transport_class = Transport
 
 
-class AsyncClient(httpx2.AsyncClient):
+class AsyncClient(RoutedClient, httpx2.AsyncClient):
     """An `httpx2.AsyncClient` whose requests go to the best endpoint."""
 
-    router: Router
-
-    def __init__(self, config: str | Path | Config | Router, **options: Any) -> None:
-        """Take a configuration file, a Config or a running Router, and httpx2's options."""
-        options = client_options(options)
-        transport = AsyncTransport(config)
-        self.router = transport.router
-        super().__init__(transport=transport, **options)
+    transport_class = AsyncTransport

@@ -37,7 +37,6 @@ from router.tls import TlsContext
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
-    from types import TracebackType
     from typing import Self
 
     from router.auth.grant import Grant, TokenForm
@@ -187,12 +186,7 @@ class Router:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @staticmethod

@@ -23,7 +23,6 @@ from router.config.settings import TokenSettings
 from router.secret import Secret
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
 __all__ = ["TokenServer"]
@@ -105,12 +104,7 @@ class TokenServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def accepts(self, token: str) -> bool:

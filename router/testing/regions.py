@@ -32,7 +32,6 @@ from router.endpoint import Endpoint
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine, Iterator
-    from types import TracebackType
     from typing import Self
 
 __all__ = ["Received", "Region", "Regions", "Reply"]
@@ -249,12 +248,7 @@ class Regions:
             self.run(region.listen())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for region in self:
             self.run(region.end())
         self.run(_cancel_others())

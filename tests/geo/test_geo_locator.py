@@ -18,8 +18,7 @@ from router.geo import Locator, Place
 from router.geo.countries import locate_country
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LONDON = Place(Location(51.51, -0.13, 20), "GB", "London")
 ADDRESS = "81.2.69.142"

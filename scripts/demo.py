@@ -199,8 +199,8 @@ def show_traffic(
 ) -> None:
     """Direct the traffic and show it: live in a terminal, a line a second otherwise."""
 
-    def frame() -> Group:
-        return Group(ranking(client, tally, "now"), Text(state(client, tokens, tally)))
+    def frame(title: str) -> Group:
+        return Group(ranking(client, tally, title), Text(state(client, tokens, tally)))
 
     live = Live(console=console, refresh_per_second=8) if console.is_terminal else None
     with live or ExitStack():
@@ -208,13 +208,13 @@ def show_traffic(
         while tally.now() < ENDS_AT:
             direct(regions, tally)
             if live is not None:
-                live.update(frame())
+                live.update(frame("now"))
             elif int(tally.now()) > printed:
                 printed = int(tally.now())
                 console.print(state(client, tokens, tally) + f"  {dict(tally.answers)}")
             time.sleep(0.05)
         if live is not None:
-            live.update(frame())
+            live.update(frame("ranking after"))
 
 
 def main() -> int:

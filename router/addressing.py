@@ -12,7 +12,9 @@ Rule 2: an endpoint's base path is taken off a request's path and the chosen end
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from router.endpoint import DEFAULT_PORTS
 from router.errors import UnknownHostError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BASE_URL", "Addresses"]
 
+SEPARATORS = re.compile(rb"[/\\]")
 BASE_HOST = "router.invalid"  # RFC 2606: never resolves, so a request that strays goes nowhere
 BASE_URL = f"https://{BASE_HOST}"
 
@@ -50,6 +53,10 @@ class Addresses:
             UnknownHostError: the URL is not served; the message says what to change.
         """
         host = _canonical(host)
+        if b".." in SEPARATORS.split(unquote_to_bytes(target.partition(b"?")[0])):
+            raise UnknownHostError(
+                "the path has a .. segment, which could leave what is served: write it out"
+            )
         number = port or DEFAULT_PORTS.get(scheme, 0)
         bases = self._by_origin.get((scheme, host, number))
         if bases is not None:
@@ -61,12 +68,14 @@ class Addresses:
                     f"or to {BASE_URL}"
                 )
             return rest
-        if host in self._hosts:
+        if host in self._hosts and scheme in DEFAULT_PORTS:
             rest = _strip(target, self._all_bases)
             return target if rest is None else rest
         raise UnknownHostError(self._unknown(scheme, host, number))
 
     def _unknown(self, scheme: str, host: str, port: int) -> str:
+        if not host:
+            return f"the URL is relative: give your client base_url={BASE_URL!r}"
         ways = f"use a relative URL or base_url={BASE_URL!r}"
         served = sorted((s, p) for s, known, p in self._by_origin if known == host)
         if served:

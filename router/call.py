@@ -18,29 +18,49 @@ if TYPE_CHECKING:
     from router.attempt import Attempt
     from router.endpoint import Endpoint
 
-__all__ = ["Answer", "Body", "Call", "Header", "Once", "Outgoing", "Timeouts"]
+__all__ = ["KEPT_WITHIN", "Answer", "Body", "Call", "Header", "Once", "Outgoing", "Timeouts"]
 
 Header = tuple[bytes, bytes]
 
+KEPT_WITHIN = 0.25
 LEAST_TIMEOUT = 1e-3  # a socket's timeout of 0 means "do not block", which is another thing
 
 
 class Once:
-    """A body that can be read once, and remembers whether somebody began."""
+    """A body that can be read once, and remembers whether somebody began.
 
-    __slots__ = ("_stream", "started")
+    It ends with a TimeoutError once the request's deadline is past or nobody waits for it any
+    more: a slow generator must not outlive its request.
+    """
 
-    def __init__(self, stream: Any) -> None:
+    __slots__ = ("_abandoned", "_now", "_stream", "_until", "started")
+
+    def __init__(self, stream: Any, *, until: float, now: Callable[[], float]) -> None:
         self._stream = stream
+        self._until = until
+        self._now = now
+        self._abandoned = False
         self.started = False
+
+    def abandon(self) -> None:
+        """Say that nobody waits for the request any more."""
+        self._abandoned = True
+
+    def _check(self) -> None:
+        if self._abandoned or self._now() > self._until:
+            raise TimeoutError("the request's body was not sent before the deadline")
 
     def __iter__(self) -> Iterator[bytes]:
         self.started = True
-        return iter(self._stream)
+        for chunk in self._stream:
+            self._check()
+            yield chunk
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         self.started = True
-        return aiter(self._stream)
+        async for chunk in self._stream:
+            self._check()
+            yield chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +110,10 @@ class Timeouts:
         """Say that the head of the answer is there."""
         self._until = None
 
+    def rebudget(self, seconds: float) -> None:
+        """Give all that follows a budget of so many seconds."""
+        self._until = self._now() + seconds
+
     def get(self, phase: str, default: float | None = None) -> float:
         """Return the seconds that a phase beginning now may take."""
         limit = self._limits.get(phase, default)
@@ -106,10 +130,10 @@ class Outgoing:
     method: str
     endpoint: Endpoint
     target: bytes
-    headers: list[Header]
-    body: Body
-    timeouts: Timeouts
-    extensions: Mapping[str, Any]
+    headers: list[Header] = field(repr=False)
+    body: Body = field(repr=False)
+    timeouts: Timeouts = field(repr=False)
+    extensions: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -117,10 +141,10 @@ class Answer:
     """A response: status, raw headers, and a body that holds its connection until closed."""
 
     status: int
-    headers: list[Header]
-    stream: Any
-    extensions: dict[str, Any]
-    content: bytes | None = None
+    headers: list[Header] = field(repr=False)
+    stream: Any = field(repr=False)
+    extensions: dict[str, Any] = field(repr=False)
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -135,11 +159,11 @@ class Call:
     """
 
     method: str
-    path: bytes
-    headers: list[Header]
-    body: Body
+    path: bytes = field(repr=False)
+    headers: list[Header] = field(repr=False)
+    body: Body = field(repr=False)
     timeouts: Mapping[str, float | None]
-    extensions: Mapping[str, Any]
+    extensions: Mapping[str, Any] = field(repr=False)
     started: float
     deadline: float
     repeat: str

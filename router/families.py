@@ -53,7 +53,7 @@ class Family:
     def foreign(self, error: Exception) -> type[Exception] | None:
         """Return the family's class for an exception of its core, or None if it is not one."""
         for cls in type(error).__mro__:
-            if cls.__module__.partition(".")[0] == self.core.__name__:
+            if cls.__module__.partition(".")[0] in {self.core.__name__, "h11"}:
                 found: type[Exception] | None = getattr(self.http, cls.__name__, None)
                 if found is not None:
                     return found
@@ -61,6 +61,9 @@ class Family:
 
     def failure(self, error: Exception) -> SendFailure | None:
         """Return a transport's exception in neutral words, or None if it is not one."""
+        if isinstance(error, TimeoutError):  # a body that was not made in time
+            cause = self.http.WriteTimeout(str(error))
+            return SendFailure(Phase.SENT, str(error), cause, timed_out=True)
         cls = self.foreign(error)
         if cls is None:
             return None
@@ -68,7 +71,8 @@ class Family:
         phase = Phase.NOT_SENT if name in NEVER_SENT else Phase.SENT
         phase = Phase.LOCAL if name in LOCAL else phase
         words = _known_sign(error) or WORDS.get(name, name)
-        return SendFailure(phase, words, self.translated(error))
+        timed_out = name.endswith("Timeout")
+        return SendFailure(phase, words, self.translated(error), timed_out=timed_out)
 
     def translated(self, error: Exception) -> Exception:
         """Return the family's exception for one of its core's; others as they are."""

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from router.attempt import Attempt
 from router.balance.pool import Choice, Cooling
-from router.call import Timeouts
+from router.call import KEPT_WITHIN, Timeouts
 from router.errors import AttemptsFailedError, DeadlineError, RetryLaterError, RouterError
 from router.failover.backoff import jittered, retry_after
 from router.failover.verdict import (
     SendFailure,
     Verdict,
     blames_endpoint,
+    is_idempotent,
     may_repeat,
     verdict_of_failure,
     verdict_of_status,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["Desk", "route"]
 
 SETTLING_STEP = 0.01
+PATIENCE = 1.0
+MOST_COOLING = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
         choice = choose(call, desk, port)
         lease.hold(choice)
         token = await current_token(call, desk, port)
-        stamp = await timestamp(desk, port)
+        stamp = await timestamp(call, desk, port)
         timeouts = attempt_timeouts(call, desk, port)
         request = call.addressed_to(choice.endpoint, credentials(token, stamp), timeouts)
         sent = port.now()
@@ -112,6 +115,8 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
         else:
             timeouts.head_came()
             outcome = judge(call, answer, lease, token)
+            if outcome.verdict is not Verdict.DELIVERED:
+                timeouts.rebudget(KEPT_WITHIN)
         now = port.now()
         learn(desk, choice, outcome, token, elapsed=now - sent, now=now)
         note(call, choice, outcome, waited=sent - began, elapsed=now - sent, stamp=stamp)
@@ -134,10 +139,7 @@ async def admitted(call: Call, desk: Desk, port: Port) -> Permit:
 
 def choose(call: Call, desk: Desk, port: Port) -> Choice:
     """Take the endpoint for this attempt."""
-    repeatable = may_repeat(
-        Verdict.FAILED, method=call.method, keyed=call.keyed, repeat=call.repeat
-    )
-    return desk.pool.choose(call.options, tried=call.tried, repeatable=repeatable, now=port.now())
+    return desk.pool.choose(call.options, tried=call.tried, now=port.now())
 
 
 async def current_token(call: Call, desk: Desk, port: Port) -> Token | None:
@@ -154,12 +156,12 @@ async def current_token(call: Call, desk: Desk, port: Port) -> Token | None:
     return token
 
 
-async def timestamp(desk: Desk, port: Port) -> Header | None:
+async def timestamp(call: Call, desk: Desk, port: Port) -> Header | None:
     """Return the time header; right after the start, wait briefly for the first synchronisation."""
     if desk.stamper is None:
         return None
     while (settling := desk.clock.settling(port.now())) > 0:
-        await port.sleep(min(settling, SETTLING_STEP))
+        await port.sleep(min(settling, SETTLING_STEP, time_left(call, port)))
     stamped = desk.stamper.header(desk.clock.now())
     return None if stamped is None else (stamped[0].encode("ascii"), stamped[1].encode("ascii"))
 
@@ -206,6 +208,8 @@ def learn(
 ) -> None:
     """Tell the parts that own state what was seen, `elapsed` seconds after sending."""
     status = None if outcome.answer is None else outcome.answer.status
+    if is_impatience(outcome.failure, elapsed, desk.failover.attempt_timeout):
+        return
     if blames_endpoint(outcome.verdict, status):
         words = f"answered {status}" if outcome.failure is None else outcome.failure.words
         reached = outcome.verdict is not Verdict.NEVER_SENT
@@ -213,9 +217,14 @@ def learn(
     elif outcome.verdict is Verdict.DELIVERED:
         desk.pool.answered(choice, elapsed, now=now)
     if outcome.later is not None:
-        desk.pool.cool(choice, outcome.later, now=now)
+        desk.pool.cool(choice, min(outcome.later, MOST_COOLING), now=now)
     if outcome.verdict is Verdict.UNAUTHORISED and desk.tokens is not None and token is not None:
         desk.tokens.reject(token, now)
+
+
+def is_impatience(failure: SendFailure | None, elapsed: float, longest: float) -> bool:
+    """Return whether the caller's own short time ended the attempt: that is no endpoint's fault."""
+    return failure is not None and failure.timed_out and elapsed < min(longest, PATIENCE)
 
 
 def note(
@@ -297,6 +306,7 @@ def failed(call: Call) -> AttemptsFailedError:
     count = len(call.attempts)
     story = "; ".join(str(attempt) for attempt in call.attempts)
     message = f"no answer in {count} attempt{'s' * (count > 1)}: {story}"
-    if any(attempt.maybe_processed for attempt in call.attempts):
+    safe = is_idempotent(call.method) or call.keyed
+    if any(attempt.maybe_processed for attempt in call.attempts) and not safe:
         message += f". The {call.method} may have been processed: check before sending it again"
     return AttemptsFailedError(message, attempts=call.attempts)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lease"]
 
-_COUNT = threading.Lock()
+_COUNT = threading.RLock()  # a finalizer may come in between
 
 
 class Lease:
@@ -40,6 +40,11 @@ class Lease:
         """Add a holder, who calls `give_back` too."""
         with _COUNT:
             self._holders += 1
+
+    def __del__(self) -> None:
+        """Give back what a forgotten stream or an interrupt at a bad moment left behind."""
+        for holding in reversed(self._holdings):
+            holding.give_back()
 
     def give_back(self) -> None:
         """Let go; calls beyond the last holder's do nothing."""

@@ -5,7 +5,6 @@ Rule: every field defaults to "as configured", so that `Options()` changes nothi
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -20,6 +19,7 @@ __all__ = ["NO_OPTIONS", "Options", "Repeat"]
 Repeat = Literal["safe", "rejected", "always"]
 
 T = TypeVar("T", str, int)
+LARGEST = 1e8
 KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
@@ -63,12 +63,12 @@ class Options:
         """
         if deadline is not None and not _is_number(deadline, above=0.0):
             raise OptionsError("deadline: give seconds, more than 0")
-        if repeat not in {None, "safe", "rejected", "always"}:
+        if repeat not in (None, "safe", "rejected", "always"):
             raise OptionsError("repeat: write one of safe, rejected, always")
-        if idempotency_key is not None and not KEY.fullmatch(idempotency_key):
+        if idempotency_key is not None and not _is_key(idempotency_key):
             raise OptionsError("idempotency_key: give 1 to 255 visible ASCII characters")
-        if not _is_number(cost, above=-1e-9):
-            raise OptionsError("cost: give a number of requests, 0 or more")
+        if not _is_number(cost, above=0.0):
+            raise OptionsError("cost: give a number of requests, more than 0")
         values = {
             "regions": _set("regions", regions, str),
             "tags": _set("tags", tags, str),
@@ -87,12 +87,13 @@ class Options:
         return not (self.regions is None and self.tags is None and self.tiers is None)
 
 
+def _is_key(value: object) -> bool:
+    return isinstance(value, str) and KEY.fullmatch(value) is not None
+
+
 def _is_number(value: object, *, above: float) -> bool:
     return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and value > above
+        isinstance(value, int | float) and not isinstance(value, bool) and above < value <= LARGEST
     )
 
 

@@ -16,6 +16,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from router.call import Once
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from concurrent.futures import Future
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncioPort", "BlockingPort", "Port", "run"]
 
 T = TypeVar("T")
-
-MOST_KEPT = 64 * 1024
 
 
 class Port(Protocol):
@@ -50,8 +50,8 @@ class Port(Protocol):
         """Send one attempt; raise SendFailure where no answer's head came."""
         ...
 
-    async def keep(self, answer: Answer) -> Answer | None:
-        """Close an answer and return a copy with its body in memory, or None if that is large."""
+    async def keep(self, answer: Answer) -> Answer:
+        """Close an answer and return a copy in memory, without a long or late body."""
         ...
 
 
@@ -75,8 +75,8 @@ class BlockingPort:
     async def send(self, request: Outgoing, lease: Lease) -> Answer:  # noqa: ARG002
         return self._wires.send(request)
 
-    async def keep(self, answer: Answer) -> Answer | None:
-        return self._wires.keep(answer, MOST_KEPT)
+    async def keep(self, answer: Answer) -> Answer:
+        return self._wires.keep(answer)
 
 
 class AsyncioPort:
@@ -112,11 +112,13 @@ class AsyncioPort:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             lease.share()
+            if isinstance(request.body.stream, Once):
+                request.body.stream.abandon()
             self._wires.abandon(task, lease)
             raise
 
-    async def keep(self, answer: Answer) -> Answer | None:
-        return await self._wires.keep(answer, MOST_KEPT)
+    async def keep(self, answer: Answer) -> Answer:
+        return await self._wires.keep(answer)
 
 
 def _retrieve(waiter: asyncio.Future[Any]) -> None:

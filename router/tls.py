@@ -10,6 +10,7 @@ import contextlib
 import os
 import ssl
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.errors import ConfigError
@@ -17,7 +18,6 @@ from router.forks import register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from router.config.settings import TlsSettings
 
@@ -62,6 +62,8 @@ class TlsContext:
 
 @contextlib.contextmanager
 def _named(key: str, path: Path | str) -> Iterator[None]:
+    if Path(path).exists() and not Path(path).is_file():
+        raise ConfigError(f"{key}: {path} is not a file")  # reading a pipe would wait for ever
     try:
         yield
     except (OSError, ssl.SSLError):

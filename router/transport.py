@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncRouting", "AsyncTransport", "Routing", "SyncRouting", "Transport"]
 
 IDEMPOTENCY_KEY = b"idempotency-key"
-OURS = frozenset({"router", "timeout"})
+OURS = frozenset({"router", "timeout", "target", "sni_hostname"})  # the last two name places
 
 
 class Routing:
@@ -62,24 +62,25 @@ class Routing:
             headers.append((b"Idempotency-Key", options.idempotency_key.encode("ascii")))
         failover = self.router.config.failover
         now = self.router.now()
+        deadline = now + (options.deadline or failover.deadline)
         return Call(
             method=request.method,
             path=path,
             headers=headers,
-            body=self._body(request.stream),
+            body=self._body(request.stream, deadline),
             timeouts=request.extensions.get("timeout", {}),
             extensions={k: v for k, v in request.extensions.items() if k not in OURS},
             started=now,
-            deadline=now + (options.deadline or failover.deadline),
+            deadline=deadline,
             repeat=options.repeat or failover.repeat,
             options=options,
-            keyed=any(name.lower() == IDEMPOTENCY_KEY for name, _ in headers),
+            keyed=any(n.lower() == IDEMPOTENCY_KEY and v.strip() for n, v in headers),
         )
 
-    def _body(self, stream: Any) -> Body:
+    def _body(self, stream: Any, deadline: float) -> Body:
         if isinstance(stream, self._family.http.ByteStream):
             return Body(stream, replayable=True)
-        return Body(Once(stream), replayable=False)
+        return Body(Once(stream, until=deadline, now=self.router.now), replayable=False)
 
     def _response(self, call: Call, answer: Answer, stream: Any) -> Any:
         headers = answer.headers

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from router.call import Answer
+from router.call import KEPT_WITHIN, Answer
+from router.errors import ClosedError
 from router.forks import register
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ __all__ = ["AsyncWires", "Wires"]
 MOST_CONNECTIONS = 1000
 MOST_IDLE = 100
 IDLE_SECONDS = 30.0
+MOST_KEPT = 64 * 1024
+CLOSED = "this client is closed: make a new one"
+OF_THE_BODY = frozenset({b"content-length", b"content-encoding", b"transfer-encoding"})
 
 
 class _Pools:
@@ -88,6 +93,7 @@ class Wires(_Pools):
 
     def reset_after_fork(self) -> None:
         """Leave the parent's connections to the parent."""
+        self._closed = False
         self._pools: dict[Endpoint, Any] = {}
         self._lock = threading.Lock()
 
@@ -102,29 +108,28 @@ class Wires(_Pools):
 
     def _open(self, endpoint: Endpoint) -> Any:
         with self._lock:
+            if self._closed:
+                raise ClosedError(CLOSED)
             if endpoint not in self._pools:
                 self._pools[endpoint] = self._pool(self._family.core.ConnectionPool, endpoint)
             return self._pools[endpoint]
 
-    def keep(self, answer: Answer, most: int) -> Answer | None:
-        """Read up to `most` bytes, close, and return the answer in memory, or None."""
-        chunks: list[bytes] = []
+    def keep(self, answer: Answer) -> Answer:
+        """Read a short body, close, and return the answer in memory."""
+        kept = Kept(self._family)
         try:
-            for chunk in answer.stream:
-                chunks.append(chunk)
-                if sum(map(len, chunks)) > most:
-                    return None
-        except Exception as error:
-            if self._family.foreign(error) is None:
-                raise
-            return None
+            with kept:
+                for chunk in answer.stream:
+                    if not kept.take(chunk):
+                        break
         finally:
             answer.stream.close()
-        return _in_memory(answer, chunks)
+        return kept.copy_of(answer)
 
     def close(self) -> None:
-        """Close every pool."""
+        """Close every pool; what still waits for its turn is not sent."""
         with self._lock:
+            self._closed = True
             pools, self._pools = list(self._pools.values()), {}
         for pool in pools:
             pool.close()
@@ -141,6 +146,7 @@ class AsyncWires(_Pools):
 
     def reset_after_fork(self) -> None:
         """Leave the parent's connections to the parent."""
+        self._closed = False
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Endpoint, Any]] = (
             weakref.WeakKeyDictionary()
         )
@@ -163,6 +169,8 @@ class AsyncWires(_Pools):
     def _pools(self) -> dict[Endpoint, Any]:
         loop = asyncio.get_running_loop()
         with self._lock:
+            if self._closed:
+                raise ClosedError(CLOSED)
             return self._by_loop.setdefault(loop, {})
 
     def abandon(self, task: asyncio.Task[Answer], lease: Lease) -> None:
@@ -171,25 +179,23 @@ class AsyncWires(_Pools):
         self._abandoned.add(closing)
         closing.add_done_callback(self._abandoned.discard)
 
-    async def keep(self, answer: Answer, most: int) -> Answer | None:
-        """Read up to `most` bytes, close, and return the answer in memory, or None."""
-        chunks: list[bytes] = []
+    async def keep(self, answer: Answer) -> Answer:
+        """Read a short body, close, and return the answer in memory."""
+        kept = Kept(self._family)
         try:
-            async for chunk in answer.stream:
-                chunks.append(chunk)
-                if sum(map(len, chunks)) > most:
-                    return None
-        except Exception as error:
-            if self._family.foreign(error) is None:
-                raise
-            return None
+            with kept:
+                async for chunk in answer.stream:
+                    if not kept.take(chunk):
+                        break
         finally:
             await answer.stream.aclose()
-        return _in_memory(answer, chunks)
+        return kept.copy_of(answer)
 
     async def aclose(self) -> None:
         """Close this loop's pools; those of other loops go with their loops."""
-        pools = self._pools()
+        with self._lock:
+            self._closed = True
+            pools = self._by_loop.pop(asyncio.get_running_loop(), {})
         while pools:
             _, pool = pools.popitem()
             await pool.aclose()
@@ -205,5 +211,34 @@ async def _close_when_done(task: asyncio.Task[Answer], lease: Lease) -> None:
         lease.give_back()
 
 
-def _in_memory(answer: Answer, chunks: list[bytes]) -> Answer:
-    return Answer(answer.status, answer.headers, None, answer.extensions, b"".join(chunks))
+class Kept:
+    """The body of an answer that is put aside: whole if it is short and quick, else nothing."""
+
+    def __init__(self, family: Family) -> None:
+        self._family = family
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._until = time.monotonic() + KEPT_WITHIN
+        self._whole = False
+
+    def take(self, chunk: bytes) -> bool:
+        """Take a part; return whether to go on."""
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        return self._size <= MOST_KEPT and time.monotonic() <= self._until
+
+    def __enter__(self) -> None:
+        self._whole = False
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        in_time = self._size <= MOST_KEPT and time.monotonic() <= self._until
+        self._whole = error is None and in_time
+        return isinstance(error, Exception) and self._family.foreign(error) is not None
+
+    def copy_of(self, answer: Answer) -> Answer:
+        """Return the answer with this body; without one, the head says so."""
+        if self._whole:
+            body = b"".join(self._chunks)
+            return Answer(answer.status, answer.headers, None, answer.extensions, body)
+        headers = [pair for pair in answer.headers if pair[0].lower() not in OF_THE_BODY]
+        return Answer(answer.status, headers, None, answer.extensions, b"")

@@ -16,7 +16,7 @@ PACKAGE = Path(router.__file__).parent
 
 # values → decisions → flow → world → surfaces: a layer imports from its own and from those before.
 LAYERS = (
-    {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks"}
+    {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks", "hosts"}
     | {"geo.regions", "geo.data"},
     {"geo", "latency.estimate", "latency.schedule", "clock.ntp", "clock.select", "clock.clock"}
     | {"clock.stamp", "clock", "latency", "balance", "failover", "limits", "auth.token"}

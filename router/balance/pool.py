@@ -57,7 +57,7 @@ class EndpointPool:
 
     def reset_after_fork(self) -> None:
         """Take a lock of one's own, and forget what the parent's threads have under way."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a forgotten lease may come back while it is held
         self._states = {name: _without_attempts(s) for name, s in self._states.items()}
 
     # -- which endpoints there are
@@ -108,9 +108,7 @@ class EndpointPool:
 
     # -- choosing
 
-    def choose(
-        self, options: Options, *, tried: Collection[str], repeatable: bool, now: float
-    ) -> Choice:
+    def choose(self, options: Options, *, tried: Collection[str], now: float) -> Choice:
         """Take the best endpoint that may serve the request now.
 
         Raises:
@@ -118,7 +116,7 @@ class EndpointPool:
             NoEndpointError: the constraints leave none.
         """
         with self._lock:
-            ranked = self._pick(options, tried, now, repeatable=repeatable)
+            ranked = self._pick(options, tried, now)
             state = self._states[ranked.name]
             trial = state.availability(now) is Availability.TRIAL
             state.in_flight += 1
@@ -146,9 +144,7 @@ class EndpointPool:
             )
             return max(0.0, min(waits, default=0.0))
 
-    def _pick(
-        self, options: Options, tried: Collection[str], now: float, *, repeatable: bool
-    ) -> Ranked:
+    def _pick(self, options: Options, tried: Collection[str], now: float) -> Ranked:
         best: Ranked | None = None
         best_class = 4
         cooling: list[float] = []
@@ -163,8 +159,7 @@ class EndpointPool:
                 cooling.append(state.cooling_until)
             if available in {Availability.COOLING, Availability.DRAINED}:
                 continue
-            ready = available is Availability.READY
-            ready = ready or (available is Availability.TRIAL and repeatable)
+            ready = available in {Availability.READY, Availability.TRIAL}
             rank = (0 if ready else 2) + (ranked.name in tried)
             if rank < best_class:
                 best, best_class = ranked, rank

@@ -11,27 +11,22 @@ Rule 4: an unreachable server is an answer in words, not an exception.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
-import re
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from router.clock.clock import boottime
 from router.clock.ntp import NoSampleError, Sample, StrayError, make_request, parse_reply
-from router.errors import ConfigError
+from router.hosts import parse_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Answer", "parse_server", "query", "query_all"]
+__all__ = ["Answer", "query", "query_all"]
 
-PORT = 123
-HIGHEST_PORT = 65535
 TIMEOUT = 1.0
 LARGEST = 1024
-SERVER = re.compile(r"(?:\[(?P<ip6>[^\[\]]+)\]|(?P<host>[^\s:\[\]/@]+))(?::(?P<port>\d{1,5}))?")
 
 
 class Address(NamedTuple):
@@ -49,32 +44,6 @@ class Answer:
     sample: Sample | None = None
     reason: str = ""
     kiss: str | None = None
-
-
-def parse_server(text: str) -> tuple[str, int]:
-    """Return host and port of `host`, `host:port`, `[::1]:123` or `::1`.
-
-    Raises:
-        ConfigError: it is none of these.
-    """
-    if _is_ip6(text):
-        return text, PORT
-    match = SERVER.fullmatch(text)
-    port = int(match["port"] or PORT) if match else 0
-    if match and 1 <= port <= HIGHEST_PORT and (match["host"] or _is_ip6(match["ip6"])):
-        return match["host"] or match["ip6"], port
-    raise ConfigError(
-        f"clock.servers: {text!r} is no NTP server: write a host such as time.cloudflare.com, "
-        "with a port if it is not 123, such as ntp.example.net:1123 or [::1]:123"
-    )
-
-
-def _is_ip6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 async def query(
@@ -95,7 +64,7 @@ async def query(
         entropy: where the random bits of the request come from.
 
     Raises:
-        ConfigError: `server` cannot be parsed.
+        ValueError: `server` cannot be parsed.
         NoSampleError: no valid reply came, and why.
     """
     host, port = parse_server(server)

@@ -21,7 +21,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from router.clock.clock import boottime
-from router.clock.exchange import TIMEOUT, Answer, parse_server, query_all
+from router.clock.exchange import TIMEOUT, Answer, query_all
 from router.clock.ntp import PHI
 from router.clock.select import Selection, select
 
@@ -68,7 +68,6 @@ class Source:
     """One server: its last samples, and when it may be asked again."""
 
     def __init__(self, server: str) -> None:
-        parse_server(server)
         self.server = server
         self.samples: deque[Sample] = deque(maxlen=KEPT)
         self.asked = -math.inf
@@ -111,9 +110,6 @@ class Synchroniser:
         entropy: the random bits of requests.
         sleep: what waits between rounds.
         timeout: seconds one server may take.
-
-    Raises:
-        ConfigError: a server cannot be parsed.
     """
 
     def __init__(

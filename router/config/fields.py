@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from router.endpoint import Location, parse_origin
+from router.hosts import parse_host, parse_server
 from router.secret import Secret
 from router.units import Parsed, Rate, parse_count, parse_rate, parse_share
 
@@ -21,18 +22,22 @@ __all__ = [
     "Flag",
     "HeaderName",
     "Here",
+    "Hosts",
     "OptionalCount",
     "OptionalRate",
     "OptionalText",
     "Percentile",
     "SecretField",
+    "Servers",
     "Target",
     "Text",
     "Url",
-    "Words",
 ]
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+MADE_BY_OTHERS = frozenset(
+    {"authorization", "connection", "content-length", "host", "transfer-encoding"}
+)
 REGION = re.compile(r"[a-z]+:[a-z0-9-]+")
 
 
@@ -55,7 +60,11 @@ def _secret(value: object) -> Secret | None:
 
 
 def _header_name(value: object) -> str | None:
-    if value is None or (isinstance(value, str) and HEADER_NAME.fullmatch(value)):
+    if value is None:
+        return None
+    if isinstance(value, str) and value.lower() in MADE_BY_OTHERS:
+        raise ValueError("this header is made by others: name one of your own, such as X-Timestamp")
+    if isinstance(value, str) and HEADER_NAME.fullmatch(value):
         return value
     raise ValueError("a header's name is letters, digits and dashes, such as X-Timestamp")
 
@@ -88,6 +97,17 @@ def _words(value: object) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(isinstance(v, str) and v.strip() for v in value):
         return tuple(v.strip().lower() for v in value)
     raise ValueError("write a list of words")
+
+
+def _servers(value: object) -> tuple[str, ...]:
+    words = _words(value)
+    for word in words:
+        parse_server(word)
+    return words
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    return tuple(parse_host(word) for word in _words(value))
 
 
 def _here(value: object) -> str | Location | None:
@@ -155,7 +175,8 @@ HeaderName = Annotated[str | None, Parsed(_header_name, _STRING)]
 FilePath = Annotated[Path | None, Parsed(_path, _STRING)]
 Url = Annotated[str, Parsed(_url, (("type", "string"), ("format", "uri")))]
 Target = Annotated[str, Parsed(_target)]
-Words = Annotated[tuple[str, ...], Parsed(_words, _LIST)]
+Servers = Annotated[tuple[str, ...], Parsed(_servers, _LIST)]
+Hosts = Annotated[tuple[str, ...], Parsed(_hosts, _LIST)]
 Here = Annotated[str | Location | None, Parsed(_here, _HERE)]
 Flag = Annotated[bool, Parsed(_flag, (("type", "boolean"),))]
 Factor = Annotated[float, Parsed(_factor, (("type", "number"),))]

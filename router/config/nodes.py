@@ -116,7 +116,8 @@ class Mapping:
     def close(self) -> None:
         """Fill in what `<<` names, now that all own keys are known."""
         for source in self._merged:
-            self.entries = source.entries | self.entries
+            for key, entry in source.entries.items():
+                self.entries.setdefault(key, entry)
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping

@@ -18,15 +18,16 @@ from router.config.fields import (
     Flag,
     HeaderName,
     Here,
+    Hosts,
     OptionalCount,
     OptionalRate,
     OptionalText,
     Percentile,
     SecretField,
+    Servers,
     Target,
     Text,
     Url,
-    Words,
 )
 from router.endpoint import Endpoint
 from router.errors import ConfigError
@@ -90,7 +91,7 @@ class ClockSettings(Section):
         when_unsure: stamp and warn, refuse the request, or omit the header.
     """
 
-    servers: Words = PUBLIC_SERVERS
+    servers: Servers = PUBLIC_SERVERS
     max_error: PositiveDuration = 0.5
     header: HeaderName = None
     format: Literal["unix", "unix_ms", "rfc3339", "http_date"] = "unix_ms"
@@ -260,7 +261,7 @@ class Config(Section):
 
     version: Literal[1] = 1
     endpoints: tuple[Endpoint, ...]
-    hosts: Words = ()
+    hosts: Hosts = ()
     geo: GeoSettings = field(default_factory=GeoSettings)
     clock: ClockSettings | None = None
     token: TokenSettings | None = None

@@ -66,6 +66,8 @@ def secret_from_file(path: str) -> str:
     Raises:
         ValueError: it cannot be read, is over 64 KiB, or is not UTF-8.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError(f"{path} is not a file: name one that holds nothing but the secret")
     try:
         text = read_bounded(path, most=LARGEST_SECRET).decode()
     except UnicodeDecodeError:

@@ -15,6 +15,7 @@ __all__ = [
     "SendFailure",
     "Verdict",
     "blames_endpoint",
+    "is_idempotent",
     "may_repeat",
     "verdict_of_failure",
     "verdict_of_status",
@@ -45,11 +46,14 @@ class Phase(enum.Enum):
 class SendFailure(Exception):  # noqa: N818 - not an error of ours: a fact that the flow judges
     """A transport's failure in neutral words; `cause` is the library's own exception."""
 
-    def __init__(self, phase: Phase, words: str, cause: Exception) -> None:
+    def __init__(
+        self, phase: Phase, words: str, cause: Exception, *, timed_out: bool = False
+    ) -> None:
         super().__init__(words)
         self.phase = phase
         self.words = words
         self.cause = cause
+        self.timed_out = timed_out
 
 
 # 529 is not registered; LLM and edge providers answer it for "overloaded, not processed".
@@ -95,10 +99,15 @@ def blames_endpoint(verdict: Verdict, status: int | None) -> bool:
     return verdict is not Verdict.DELIVERED and status not in NOT_THE_ENDPOINTS_FAULT
 
 
+def is_idempotent(method: str) -> bool:
+    """Return whether sending a request of this method twice does what sending it once does."""
+    return method in IDEMPOTENT
+
+
 def may_repeat(verdict: Verdict, *, method: str, keyed: bool, repeat: str) -> bool:
     """Return whether `failover.repeat` allows the request to be sent again."""
     if verdict is Verdict.NEVER_SENT:
         return True
-    if method in IDEMPOTENT or keyed or repeat == "always":
+    if is_idempotent(method) or keyed or repeat == "always":
         return verdict in {Verdict.REJECTED, Verdict.FAILED, Verdict.UNCERTAIN}
     return verdict is Verdict.REJECTED and repeat == "rejected"

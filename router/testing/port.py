@@ -68,7 +68,7 @@ class ScriptedPort:
         status, headers = step if isinstance(step, tuple) else (step, [])
         return Answer(status, headers, None, {}, b"")
 
-    async def keep(self, answer: Answer) -> Answer | None:
+    async def keep(self, answer: Answer) -> Answer:
         return answer
 
 

@@ -95,7 +95,8 @@ def test_what_is_served_is_stripped_of_its_base_path(url: str, rest: bytes) -> N
         ("https://eu.example/V1/x", "eu.example is served below /v1 only"),
         ("https://us.example/api", "us.example is served below /api/v1/two, /api/v1 only"),
         ("https://mixed.example/casematters/x", "is served below /CaseMatters only"),
-        ("/relative", "no endpoint has the host"),
+        ("/relative", "the URL is relative: give your client base_url"),
+        ("ftp://api.example/x", "no endpoint has the host api.example"),
         ("ftp://eu.example/v1/x", "by https on port 443, not by ftp on port 0"),
     ],
 )
@@ -110,3 +111,9 @@ def test_a_host_that_no_name_can_be_is_unknown() -> None:
     for host in ("\u2603" * 64, "a..\u2603", "not:an:address"):
         with pytest.raises(UnknownHostError):
             ADDRESSES.relative(scheme="https", host=host, port=None, target=b"/")
+
+
+@pytest.mark.parametrize("path", ["/v1/%2e%2e/admin", "/v1/..%2fadmin", "/v1/%2E%2e%5cadmin"])
+def test_no_path_climbs_out_of_what_is_served(path: str) -> None:
+    with pytest.raises(UnknownHostError, match=r"a \.\. segment"):
+        relative(f"https://eu.example{path}")

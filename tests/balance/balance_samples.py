@@ -40,9 +40,8 @@ def choose(
     *tried: str,
     now: float = START,
     options: Options = NO_OPTIONS,
-    repeatable: bool = True,
 ) -> Choice:
-    return pool.choose(options, tried=tried, repeatable=repeatable, now=now)
+    return pool.choose(options, tried=tried, now=now)
 
 
 def fail(

@@ -58,11 +58,11 @@ class PoolMachine(RuleBasedStateMachine):
             and self.shut.get(name, 0) <= self.now
         }
 
-    @rule(options=OPTIONS, tried=st.sets(NAMES), repeatable=st.booleans())
-    def choose(self, options: Options, tried: set[str], *, repeatable: bool) -> None:
+    @rule(options=OPTIONS, tried=st.sets(NAMES))
+    def choose(self, options: Options, tried: set[str]) -> None:
         candidates = self.open(options)
         try:
-            choice = self.pool.choose(options, tried=tried, repeatable=repeatable, now=self.now)
+            choice = self.pool.choose(options, tried=tried, now=self.now)
         except (Cooling, NoEndpointError):
             assert not candidates, f"{candidates} could serve"
         else:
@@ -154,7 +154,7 @@ def work(pool: EndpointPool, seed: int, seen: list[Counter[str]]) -> None:
     for step in range(ROUNDS):
         now = START + step / 100
         try:
-            choice = pool.choose(Options(), tried=(), repeatable=True, now=now)
+            choice = pool.choose(Options(), tried=(), now=now)
         except Cooling:
             ends["cooling"] += 1
             continue

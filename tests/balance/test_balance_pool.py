@@ -197,14 +197,6 @@ def test_a_trial_ends_with_its_verdict_and_not_with_its_body() -> None:
     assert choose(pool, now=LATER + 7).endpoint.name == "b", "two trials at once"
 
 
-def test_a_request_that_may_not_be_repeated_is_no_trial_while_others_work() -> None:
-    pool = pool_of("a", "b")
-    fail(pool, "a", 5)
-    pool.ranking(LATER)
-    assert choose(pool, now=LATER, repeatable=False).endpoint.name == "b"
-    assert choose(pool, now=LATER, repeatable=True).endpoint.name == "a"
-
-
 def test_a_probe_brings_an_unreachable_endpoint_back_without_a_request() -> None:
     pool = pool_of("a", "b")
     fail(pool, "a", 5, reached=False)

@@ -153,7 +153,8 @@ def test_an_idempotency_key_makes_a_post_repeatable() -> None:
 
 
 def test_a_body_that_was_begun_is_not_sent_again() -> None:
-    begun, fresh = Once([b"x"]), Once([b"x"])
+    now = FakeClock()
+    begun, fresh = (Once([b"x"], until=2000.0, now=now) for _ in range(2))
     list(begun)
     stage = Stage([503, 200])
     assert stage.play(stage.call("PUT", body=Body(begun, replayable=False))).status == 503

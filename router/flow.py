@@ -72,6 +72,7 @@ class Outcome:
     failure: SendFailure | None = None
     later: float | None = None
     lease: Lease | None = None
+    timeouts: Timeouts | None = None
 
 
 async def route(call: Call, desk: Desk, port: Port) -> tuple[Answer, Lease | None]:
@@ -109,14 +110,11 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
         request = call.addressed_to(choice.endpoint, credentials(token, stamp), timeouts)
         sent = port.now()
         try:
-            answer = await port.send(request, lease)
+            outcome = judge(call, await port.send(request, lease), lease, token)
+            outcome.timeouts = timeouts
+            timeouts.head_came()
         except SendFailure as failure:
             outcome = Outcome(verdict_of_failure(failure), failure=failure)
-        else:
-            timeouts.head_came()
-            outcome = judge(call, answer, lease, token)
-            if outcome.verdict is not Verdict.DELIVERED:
-                timeouts.rebudget(KEPT_WITHIN)
         now = port.now()
         learn(desk, choice, outcome, token, elapsed=now - sent, now=now)
         note(call, choice, outcome, waited=sent - began, elapsed=now - sent, stamp=stamp)
@@ -278,6 +276,8 @@ def next_wait(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | N
 async def keep(call: Call, outcome: Outcome, port: Port) -> None:
     """Put an answer aside and give back what its attempt held."""
     if outcome.answer is not None:
+        if outcome.timeouts is not None:
+            outcome.timeouts.rebudget(KEPT_WITHIN)
         try:
             call.kept = await port.keep(outcome.answer)
         finally:

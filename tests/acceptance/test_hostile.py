@@ -69,6 +69,14 @@ def test_a_dripping_refusal_is_kept_without_its_body(two: Regions, family: str) 
     assert (response.status_code, response.content) == (503, b"")
 
 
+@pytest.mark.parametrize("family", SYNC)
+def test_the_callers_error_answer_has_all_the_time_it_needs(two: Regions, family: str) -> None:
+    two["a"].respond = lambda _: Reply(500, chunks=(b"slow", b"ly"), pause=0.4)
+    with SYNC[family](quiet(two)) as client, client.stream("POST", "/") as response:
+        time.sleep(0.3)
+        assert b"".join(response.iter_bytes()) == b"slowly"
+
+
 @pytest.mark.parametrize("family", ASYNC)
 def test_a_body_that_is_never_ready_ends_with_the_deadline(two: Regions, family: str) -> None:
     async def forever() -> AsyncIterator[bytes]:

@@ -25,7 +25,7 @@ Rule 3: what a transport raises is also an exception of the caller's HTTP librar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,17 @@ __all__ = [
 ]
 
 
+PICKLED = ("attempts", "problems", "retry_after")
+
+
+def _revived(name: str, args: tuple[Any, ...], state: dict[str, Any]) -> RouterError:
+    cls: type[RouterError] = globals()[name]
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
 class RouterError(Exception):
     """The root: what every error of this package can be asked."""
 
@@ -71,6 +82,12 @@ class RouterError(Exception):
         """The attempts made for this request, oldest first."""
         self.retry_after = retry_after
         """Seconds from now after which a new try makes sense, where known."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the class of this tree, without the HTTP family's part and its request."""
+        ours = next(cls for cls in type(self).__mro__ if globals().get(cls.__name__) is cls)
+        state = {key: self.__dict__[key] for key in PICKLED if key in self.__dict__}
+        return _revived, (ours.__name__, self.args, state)
 
     @property
     def maybe_processed(self) -> bool:

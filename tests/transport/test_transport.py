@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +153,20 @@ def test_silence_ends_by_the_attempts_timeout_and_says_what_may_have_happened(
     failed: Any = caught.value  # an error of ours and of the family
     assert failed.request.url.path == "/"
     assert len([r for r in pair.received if r.method == "POST"]) == 1
+
+
+def test_an_error_can_be_pickled_and_asked_afterwards(pair: Regions) -> None:
+    for region in pair:
+        region.kill()
+    config = quiet(pair, failover=router.Failover(attempts=2))
+    with router.Client(config) as client, pytest.raises(router.AttemptsFailedError) as caught:
+        client.get("/")
+    revived = pickle.loads(pickle.dumps(caught.value))
+    assert type(revived) is router.AttemptsFailedError
+    assert str(revived) == str(caught.value)
+    assert [a.endpoint for a in revived.attempts] == ["a", "b"]
+    wrong = pickle.loads(pickle.dumps(router.ConfigError("one", "two")))
+    assert (type(wrong), wrong.problems) == (router.ConfigError, ("one", "two"))
 
 
 def test_a_header_that_is_not_valid_http_is_the_callers_error(pair: Regions) -> None:

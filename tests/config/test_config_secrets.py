@@ -60,8 +60,9 @@ def test_what_a_secrets_variable_holds_is_taken_as_it_is() -> None:
     [
         ("{env: PASSWORD}", "the environment variable PASSWORD is not set: set it, or use {file:"),
         ("{file: /no/such/file}", "the file /no/such/file cannot be read (No such file or direc"),
-        ("{file: /}", "the file / cannot be read (Is a directory): check its path and permissio"),
-        ("{file: /dev/zero}", "the file /dev/zero is larger than 65536 bytes"),
+        ("{file: /}", "/ is not a file: name one that holds nothing but the secret"),
+        ("{file: /dev/zero}", "/dev/zero is not a file: name one that holds nothing but"),
+        ("{file: '%s/large'}", "the file %s/large is larger than 65536 bytes"),
         ("{file: '%s/binary'}", "the file %s/binary is not UTF-8 text"),
         ("{file: '%s/empty'}", "this secret is empty, or not one line of printable text"),
         ("{file: '%s/lines'}", "this secret is empty, or not one line of printable text"),
@@ -81,6 +82,7 @@ def test_a_secret_that_cannot_be_had_is_one_problem_that_names_its_key(
 ) -> None:
     (tmp_path / "binary").write_bytes(b"\xff")
     (tmp_path / "empty").write_bytes(b"\n")
+    (tmp_path / "large").write_bytes(b"x" * 70_000)
     (tmp_path / "lines").write_bytes(b"a\nb\n")
     text = TOKEN % written.replace("%s", str(tmp_path))
     with pytest.raises(ConfigError) as raised:

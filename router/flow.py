@@ -32,35 +32,17 @@ from router.lease import Lease
 from router.limits.acquire import acquire
 
 if TYPE_CHECKING:
-    import random
-
-    from router.auth.token import Token, TokenManager
-    from router.balance.pool import EndpointPool
+    from router.auth.token import Token
     from router.call import Answer, Call, Header
-    from router.clock.clock import Clock
-    from router.clock.stamp import Stamper
-    from router.config.settings import Failover
-    from router.limits.limiter import Limiter, Permit
+    from router.desk import Desk
+    from router.limits.permit import Permit
     from router.ports import Port
 
-__all__ = ["Desk", "route"]
+__all__ = ["route"]
 
 SETTLING_STEP = 0.01
 PATIENCE = 1.0
 MOST_COOLING = 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """The parts that every request meets, shared by all."""
-
-    pool: EndpointPool
-    limiter: Limiter
-    tokens: TokenManager | None
-    clock: Clock
-    stamper: Stamper | None
-    failover: Failover
-    chance: random.Random
 
 
 @dataclass(slots=True)

@@ -24,8 +24,8 @@ from router.clock.clock import Clock
 from router.clock.stamp import Stamper
 from router.clock.sync import Synchroniser
 from router.config import Config, load
+from router.desk import Desk
 from router.errors import ClosedError, ConfigError
-from router.flow import Desk
 from router.forks import register
 from router.journal import Journal
 from router.latency.prober import Prober, probe_all

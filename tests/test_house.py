@@ -20,7 +20,7 @@ LAYERS = (
     | {"geo.regions", "geo.data"},
     {"geo", "latency.estimate", "latency.schedule", "clock.ntp", "clock.select", "clock.clock"}
     | {"clock.stamp", "clock", "latency", "balance", "failover", "limits", "auth.token"}
-    | {"auth.grant", "auth", "attempt", "call", "lease", "addressing", "snapshot"},
+    | {"auth.grant", "auth", "attempt", "call", "lease", "desk", "addressing", "snapshot"},
     {"flow"},
     {"ports", "wire", "bodies", "families", "tls", "background", "latency.probe"}
     | {

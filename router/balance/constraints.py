@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from router.endpoint import Endpoint
     from router.options import Options
 
-__all__ = ["Vocabulary", "allows", "describe"]
+__all__ = ["Vocabulary", "allows", "nothing_left"]
 
 
 class Vocabulary:
@@ -64,7 +64,7 @@ def allows(options: Options, endpoint: Endpoint) -> bool:
     return options.tiers is None or endpoint.tier in options.tiers
 
 
-def describe(options: Options) -> str:
+def _described(options: Options) -> str:
     """Return the constraints in words, for an error."""
     parts = []
     if options.regions is not None:
@@ -74,3 +74,13 @@ def describe(options: Options) -> str:
     if options.tiers is not None:
         parts.append(f"tiers {', '.join(map(str, sorted(options.tiers)))}")
     return " and ".join(parts) or "none"
+
+
+def nothing_left(options: Options, *, drained: bool) -> str:
+    """Return why no endpoint may serve: those that could are drained, or none fits."""
+    if drained:
+        return "every endpoint that may serve this request is drained: undrain one"
+    return (
+        f"no endpoint satisfies {_described(options)} together: "
+        "relax the request's Options or add an endpoint"
+    )

@@ -13,8 +13,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from router.balance.choice import Choice, Cooling
-from router.balance.constraints import Vocabulary, allows, describe
-from router.balance.ranking import Ranked, order
+from router.balance.constraints import Vocabulary, allows, nothing_left
+from router.balance.ranking import order
 from router.balance.state import Availability, State
 from router.errors import ConfigError, NoEndpointError
 from router.latency.schedule import ProbeView
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Collection, Mapping
 
+    from router.balance.ranking import Ranked
     from router.config.settings import Failover
     from router.endpoint import Endpoint
     from router.geo.prior import Prior
@@ -169,7 +170,7 @@ class EndpointPool:
             return best
         if cooling:
             raise Cooling(min(cooling))
-        raise NoEndpointError(_nothing_left(options, allowed=allowed))
+        raise NoEndpointError(nothing_left(options, drained=allowed))
 
     def take_back(self, choice: Choice) -> None:
         """Do what `Choice.give_back` says."""
@@ -276,21 +277,9 @@ class EndpointPool:
         total = sum(weight for _, weight in extras)
         typical = sum(extra * weight for extra, weight in extras) / total if total > 0 else 0.0
         current = self._ranking[0].name if self._ranking else None
-        rows = (_row(state, typical, now) for state in self._states.values())
+        rows = (state.ranked(typical, now) for state in self._states.values())
         self._ranking = order(rows, current=current)
         self._ranked_at = now
-
-
-def _row(state: State, typical: float, now: float) -> Ranked:
-    return Ranked(
-        endpoint=state.endpoint,
-        estimate=state.estimate,
-        prior=state.prior,
-        cost=state.cost(typical, now),
-        health=state.availability(now).value,
-        trouble=state.trouble,
-        misplaced=state.misplaced,
-    )
 
 
 def _end_trial(choice: Choice) -> None:
@@ -305,12 +294,3 @@ def _without_attempts(state: State) -> State:
     own = copy.copy(state)
     own.in_flight, own.trial = 0, False
     return own
-
-
-def _nothing_left(options: Options, *, allowed: bool) -> str:
-    if allowed:
-        return "every endpoint that may serve this request is drained: undrain one"
-    return (
-        f"no endpoint satisfies {describe(options)} together: "
-        "relax the request's Options or add an endpoint"
-    )

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
+from router.balance.ranking import Ranked
 from router.geo.prior import SIGMA_FLAT
 from router.latency.estimate import Estimate, RttEstimator
 
@@ -206,3 +207,15 @@ class State:
         extra, weight = self.extra_service(now)
         service = self.estimate.service + weight * extra + (1 - weight) * typical_extra
         return (self.estimate.rtt + max(0.0, service)) / self.endpoint.weight
+
+    def ranked(self, typical_extra: float, now: float) -> Ranked:
+        """Return its row of a ranking as of `now`."""
+        return Ranked(
+            endpoint=self.endpoint,
+            estimate=self.estimate,
+            prior=self.prior,
+            cost=self.cost(typical_extra, now),
+            health=self.availability(now).value,
+            trouble=self.trouble,
+            misplaced=self.misplaced,
+        )

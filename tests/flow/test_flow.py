@@ -14,7 +14,8 @@ from router.auth.token import TokenManager
 from router.balance.pool import EndpointPool
 from router.call import Answer, Body, Call, Once, Outgoing, Timeouts
 from router.clock.clock import Clock
-from router.flow import Desk, route
+from router.desk import Desk
+from router.flow import route
 from router.geo.prior import Prior
 from router.limits.limiter import Limiter
 from router.ports import run

@@ -245,11 +245,11 @@ def test_an_address_that_cannot_be_sent_to_is_told_in_words() -> None:
 def test_a_round_lasts_as_long_as_its_slowest_server() -> None:
     heard: list[Answer] = []
     with NtpServer(script=SILENT["nothing"]) as silent, NtpServer() as good:
-        servers = [silent.address] * 5 + [good.address, f"127.0.0.1:{closed_port()}"]
+        servers = [silent.address] * 20 + [good.address, f"127.0.0.1:{closed_port()}"]
         began = time.monotonic()
         answers = asyncio.run(query_all(servers, near=time.time(), timeout=0.3, heard=heard.append))
-    assert time.monotonic() - began < 1.4  # one after the other would take 1.5 s
+    assert time.monotonic() - began < 4.0  # one after the other would take 6 s
     assert [answer.server for answer in answers] == servers
-    assert [bool(answer.sample) for answer in answers] == [False] * 5 + [True, False]
+    assert [bool(answer.sample) for answer in answers] == [False] * 20 + [True, False]
     assert all(answer.reason for answer in answers if not answer.sample)
     assert {answer.server for answer in heard[:2]} == set(servers[5:])

@@ -252,4 +252,4 @@ def test_a_round_lasts_as_long_as_its_slowest_server() -> None:
     assert [answer.server for answer in answers] == servers
     assert [bool(answer.sample) for answer in answers] == [False] * 20 + [True, False]
     assert all(answer.reason for answer in answers if not answer.sample)
-    assert {answer.server for answer in heard[:2]} == set(servers[5:])
+    assert {answer.server for answer in heard[:2]} == set(servers[20:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-__all__ = ["parse_host", "parse_server"]
+__all__ = ["is_address", "parse_host", "parse_server"]
 
 NTP_PORT = 123
 HIGHEST_PORT = 65535
@@ -40,6 +40,15 @@ def parse_host(text: str) -> str:
     if is_ip6(text) or HOST.fullmatch(text):
         return text.lower()
     raise ValueError("write host names alone, such as api.example.com, without scheme or port")
+
+
+def is_address(text: str) -> bool:
+    """Return whether the text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_ip6(text: str) -> bool:

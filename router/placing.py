@@ -8,13 +8,13 @@ Rule 2: a place found that way is remembered and gives the pool a better prior; 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
 from router.geo.here import place_of, resolve_here
 from router.geo.locator import Locator
 from router.geo.prior import prior
+from router.hosts import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +57,7 @@ class Places:
     def _place(self, endpoint: Endpoint) -> Location | None:
         known = place_of(endpoint, self.locator, None) or self._resolved.get(endpoint.name)
         for address in (endpoint.address, endpoint.origin.host):
-            if known is None and address is not None and _is_address(address):
+            if known is None and address is not None and is_address(address):
                 known = self.locator.locate(address)
         return known
 
@@ -81,11 +81,3 @@ async def _resolve(endpoint: Endpoint) -> str | None:
     except OSError:
         return None
     return str(found[0][4][0])
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

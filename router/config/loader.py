@@ -8,7 +8,6 @@ Rule 2: nothing of the file's text is in an error, nor in an exception chained t
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from router.config.reader import Reader
 from router.config.settings import Config
 from router.config.sources import read_bounded
 from router.config.validation import validate
+from router.hosts import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,16 +87,8 @@ def _regions(data: Any) -> Iterator[tuple[Path, str]]:
         if isinstance(code, str):
             yield ("endpoints", index, "region"), code
     here = geo.get("here") if isinstance(geo, dict) else None
-    if isinstance(here, str) and not _is_address(here):
+    if isinstance(here, str) and not is_address(here):
         yield ("geo", "here"), here
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _look_up(regions: list[tuple[Path, str]], root: Node | None, problems: Problems) -> None:

@@ -6,12 +6,12 @@ Rule: what the user says outweighs what is looked up. Nothing is resolved here; 
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 from router.endpoint import Location
 from router.errors import ConfigError
 from router.geo import regions
+from router.hosts import is_address
 
 if TYPE_CHECKING:
     from router.endpoint import Endpoint
@@ -28,7 +28,7 @@ def resolve_here(setting: str | Location | None, locator: Locator) -> Location |
     """
     if setting is None or isinstance(setting, Location):
         return setting
-    if _is_address(setting):
+    if is_address(setting):
         return locator.locate(setting)
     return _region_location("geo.here", setting)
 
@@ -51,11 +51,3 @@ def _region_location(who: str, code: str) -> Location:
         return regions.require(code).location
     except ConfigError as error:
         raise ConfigError(*(f"{who}: {problem}" for problem in error.problems)) from None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -13,6 +13,7 @@ from router.addressing import BASE_URL
 from router.attempt import Attempt, Trace
 from router.balance.ranking import Ranked
 from router.client import AsyncClient, Client
+from router.clock.reading import Stamp
 from router.config import (
     Backoff,
     ClockSettings,
@@ -25,6 +26,7 @@ from router.config import (
     TlsSettings,
     TokenSettings,
 )
+from router.departure import Signer, Signing
 from router.endpoint import Endpoint, Location, Region
 from router.errors import (
     AttemptsFailedError,
@@ -41,6 +43,7 @@ from router.errors import (
     RetryLaterError,
     RouterError,
     ServiceError,
+    SigningError,
     TokenError,
     UnknownHostError,
 )
@@ -90,6 +93,10 @@ __all__ = [
     "RouterError",
     "Secret",
     "ServiceError",
+    "Signer",
+    "Signing",
+    "SigningError",
+    "Stamp",
     "TlsSettings",
     "TokenError",
     "TokenSettings",

@@ -8,12 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from router.clock.reading import UNBOUNDED
+from router.failover.verdict import Verdict
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from router.balance.ranking import Ranked
+    from router.clock.reading import Stamp
 
 __all__ = ["Attempt", "Trace"]
+
+NS_IN_MS = 1e6
+SOURCES = {
+    "ntp": "NTP",
+    "kernel": "this host's clock, kept by a daemon",
+    "http": "the Dates of answers",
+    "wall": "this host's clock",
+    "server": "the endpoint's own clock",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,7 @@ class Attempt:
         maybe_processed: whether the server may have acted although no answer came.
         chosen: its place in the ranking at that moment, and `ranking` its rivals.
         stamp: the timestamp header as sent, or None.
+        clock: the time at which its headers left, with its bound, where they were stamped.
     """
 
     endpoint: str
@@ -42,11 +56,35 @@ class Attempt:
     chosen: Ranked
     ranking: Sequence[Ranked]
     stamp: str | None = None
+    clock: Stamp | None = None
+
+    @property
+    def stamped(self) -> str | None:
+        """The timestamp in words: its value, its bound and where it comes from."""
+        if self.stamp is None or self.clock is None:
+            return None
+        bound = self.bound_ms
+        sure = "nobody knows how right" if bound is None else f"right to {bound:.0f} ms"
+        return f"{self.stamp}, {sure} ({SOURCES[self.clock.source]})"
+
+    @property
+    def bound_ms(self) -> float | None:
+        """By how many milliseconds the timestamp may be off, where that is known."""
+        if self.clock is None or self.clock.bound_ns == UNBOUNDED:
+            return None
+        return self.clock.bound_ns / NS_IN_MS
 
     @property
     def result(self) -> str:
         """The status, or what went wrong in words."""
-        return str(self.status) if self.error is None else self.error
+        if self.error is not None:
+            return self.error
+        return f"{self.status}, the time was refused" if self.time_refused else str(self.status)
+
+    @property
+    def time_refused(self) -> bool:
+        """Whether the endpoint said that the request's timestamp was wrong."""
+        return self.verdict == Verdict.SKEWED.value
 
     def __str__(self) -> str:
         return f"{self.endpoint}: {self.result} after {self.elapsed * 1e3:.1f} ms"
@@ -75,8 +113,8 @@ class Trace:
                 for rival in _rivals(attempt)
             ]
             tried[attempt.endpoint] = f"tried before in this request: {attempt.result}"
-            if attempt.stamp is not None:
-                lines.append(f"  stamped {attempt.stamp}")
+            if attempt.stamped is not None:
+                lines.append(f"  stamped {attempt.stamped}")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
@@ -94,6 +132,7 @@ class Trace:
                     "maybe_processed": attempt.maybe_processed,
                     "reason": attempt.chosen.reason,
                     "stamp": attempt.stamp,
+                    "stamp_bound_ms": attempt.bound_ms,
                 }
                 for attempt in self.attempts
             ],

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from router.options import NO_OPTIONS, Options
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 
     from router.attempt import Attempt
     from router.endpoint import Endpoint
+    from router.failover.verdict import Verdict
 
 __all__ = ["KEPT_WITHIN", "Answer", "Body", "Call", "Header", "Once", "Outgoing", "Timeouts"]
 
@@ -125,12 +126,12 @@ class Timeouts:
 
 @dataclass(slots=True)
 class Outgoing:
-    """One attempt's request as the wire sends it."""
+    """One attempt's request as the wire sends it; it reads `headers` when it writes them."""
 
     method: str
     endpoint: Endpoint
     target: bytes
-    headers: list[Header] = field(repr=False)
+    headers: Iterable[Header] = field(repr=False)
     body: Body = field(repr=False)
     timeouts: Timeouts = field(repr=False)
     extensions: Mapping[str, Any] = field(repr=False)
@@ -155,6 +156,7 @@ class Call:
         path: what comes behind an endpoint's base path, with the query.
         headers: the caller's, without those that each attempt makes anew.
         timeouts: the caller's own, in seconds by phase.
+        corrected: what was refused and made anew already: the token, the time.
         kept: the last answer that was not good enough, in case no better one comes.
     """
 
@@ -172,7 +174,7 @@ class Call:
     attempts: list[Attempt] = field(default_factory=list)
     tried: set[str] = field(default_factory=set)
     backoffs: int = 0
-    token_renewed: bool = False
+    corrected: set[Verdict] = field(default_factory=set)
     kept: Answer | None = None
 
     def addressed_to(

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from router.auth.token import TokenManager
     from router.balance.pool import EndpointPool
-    from router.clock.clock import Clock
-    from router.clock.stamp import Stamper
+    from router.clock.keeper import Keeper
     from router.config.settings import Failover
+    from router.departure import Signer
     from router.limits.limiter import Limiter
 
 __all__ = ["Desk"]
@@ -25,7 +25,7 @@ class Desk:
     pool: EndpointPool
     limiter: Limiter
     tokens: TokenManager | None
-    clock: Clock
-    stamper: Stamper | None
+    keeper: Keeper
     failover: Failover
     chance: random.Random
+    signer: Signer | None = None

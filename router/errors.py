@@ -6,6 +6,7 @@
     │   ├── OptionsError            a request's Options name something unknown (also a ValueError)
     │   ├── UnknownHostError        the URL is not one that the router serves
     │   ├── NoEndpointError         the request's constraints leave no endpoint
+    │   ├── SigningError            the caller's own signer failed
     │   └── ClosedError             the router was closed
     ├── ServiceError                the service or the network failed; the call was right
     │   ├── AttemptsFailedError     no attempt brought an answer
@@ -49,6 +50,7 @@ __all__ = [
     "RetryLaterError",
     "RouterError",
     "ServiceError",
+    "SigningError",
     "TokenError",
     "UnknownHostError",
 ]
@@ -131,6 +133,10 @@ class UnknownHostError(CallerError):
 
 class NoEndpointError(CallerError):
     """The constraints of the request and of the configuration exclude every endpoint."""
+
+
+class SigningError(CallerError):
+    """The signer raised an exception, which is the cause; nothing was sent."""
 
 
 class ClosedError(CallerError):

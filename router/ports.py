@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from router.call import Once
+from router.peek import apeek, peek
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -50,6 +51,10 @@ class Port(Protocol):
         """Send one attempt; raise SendFailure where no answer's head came."""
         ...
 
+    async def peek(self, answer: Answer) -> str:
+        """Return the beginning of the body as text, and leave the body whole."""
+        ...
+
     async def keep(self, answer: Answer) -> Answer:
         """Close an answer and return a copy in memory, without a long or late body."""
         ...
@@ -74,6 +79,9 @@ class BlockingPort:
 
     async def send(self, request: Outgoing, lease: Lease) -> Answer:  # noqa: ARG002
         return self._wires.send(request)
+
+    async def peek(self, answer: Answer) -> str:
+        return peek(answer)
 
     async def keep(self, answer: Answer) -> Answer:
         return self._wires.keep(answer)
@@ -116,6 +124,9 @@ class AsyncioPort:
                 request.body.stream.abandon()
             self._wires.abandon(task, lease)
             raise
+
+    async def peek(self, answer: Answer) -> str:
+        return await apeek(answer)
 
     async def keep(self, answer: Answer) -> Answer:
         return await self._wires.keep(answer)

@@ -9,7 +9,6 @@ Rule 3: a new configuration is checked as a whole before anything of the old one
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import threading
 import time
@@ -20,18 +19,17 @@ from router.addressing import Addresses
 from router.background import Background
 from router.balance.pool import EndpointPool
 from router.balance.ranking import seen_from
-from router.clock.clock import Clock
-from router.clock.stamp import Stamper
-from router.clock.sync import Synchroniser
 from router.config import Config, load
 from router.desk import Desk
-from router.errors import ClosedError, ConfigError
+from router.errors import ClosedError
 from router.forks import register
 from router.journal import Journal
 from router.latency.prober import Prober, probe_all
 from router.limits.limiter import Limiter
 from router.placing import Places
+from router.revision import refuse_what_is_missing, refuse_what_needs_a_new_router, unmoved
 from router.snapshot import describe
+from router.timekeeping import timekeeping
 from router.tls import TlsContext
 
 if TYPE_CHECKING:
@@ -42,10 +40,9 @@ if TYPE_CHECKING:
     from router.auth.grant import Grant, TokenForm
     from router.auth.token import TokenManager
     from router.balance.ranking import Ranked
+    from router.departure import Signer
 
 __all__ = ["Router"]
-
-logger = logging.getLogger("router")
 
 LOOK_AGAIN = 0.01
 
@@ -53,33 +50,39 @@ LOOK_AGAIN = 0.01
 class Router:
     """One configuration at work: shared by any number of clients, threads and event loops."""
 
-    def __init__(self, config: str | Path | Config) -> None:
+    def __init__(self, config: str | Path | Config, *, signer: Signer | None = None) -> None:
         """Take a Config, or the path of a YAML file.
+
+        Args:
+            config: what to route among, and how.
+            signer: makes the headers that prove a request; it runs for each attempt when its
+                headers leave, so that a signature covers the same time that they carry.
 
         Raises:
             ConfigError: the configuration is wrong; nothing was started.
         """
         loaded = config if isinstance(config, Config) else load(config)
-        _refuse_what_is_missing(loaded)
+        refuse_what_is_missing(loaded)
         self._chance = random.Random()
+        self._signer = signer
         self._closed = False
         self._lock = threading.Lock()
         self._background = Background(self._jobs)
         self._journal = Journal()
-        self._synchroniser: Synchroniser | None = None
         self._assemble(loaded)
         self._finalizer = weakref.finalize(self, self._background.stop)
         register(self)
 
     @classmethod
-    def from_yaml(cls, path: str | Path) -> Self:
+    def from_yaml(cls, path: str | Path, *, signer: Signer | None = None) -> Self:
         """Return a Router configured by a YAML file."""
-        return cls(load(path))
+        return cls(load(path), signer=signer)
 
     # -- wiring
 
     def _assemble(self, config: Config) -> None:
         self.tls = TlsContext(config.tls)
+        self.wire_tls = TlsContext(config.tls) if config.http2 else self.tls  # ALPN differs
         self.places = Places(config.geo)
         placed = self.places.placed(config.endpoints)
         self.pool = EndpointPool(
@@ -87,36 +90,30 @@ class Router:
         )
         self.limiter = Limiter(config.limits)
         self.tokens = self._token_manager(config)
-        self.clock = self._made_clock(config)
+        self.keeper, self._synchroniser = timekeeping(
+            config.clock, chance=self._chance, note=self._journal.note, told=self.pool.set_skew
+        )
+        self.clock = self.keeper.clock
         self._adopt(config)
-
-    def _made_clock(self, config: Config) -> Clock:
-        settings = config.clock
-        if settings is None or not settings.servers:
-            return Clock(settle_within=0)
-        clock = Clock(max_error=settings.max_error)
-        self._synchroniser = Synchroniser(settings, clock, random=self._chance)
-        return clock
 
     def _adopt(self, config: Config) -> None:
         """Make `config` the one that new requests see."""
         self.config = config
         self.addresses = Addresses(config.endpoints, config.hosts)
-        anew, stamper = {b"host"}, None
+        anew = {b"host"}
         if config.token is not None:
             anew.add(b"authorization")
         if config.clock is not None and config.clock.header is not None:
             anew.add(config.clock.header.lower().encode("ascii"))
-            stamper = Stamper(config.clock)
         self.headers_made_anew = frozenset(anew)
         self._desk = Desk(
             pool=self.pool,
             limiter=self.limiter,
             tokens=self.tokens,
-            clock=self.clock,
-            stamper=stamper,
+            keeper=self.keeper,
             failover=config.failover,
             chance=self._chance,
+            signer=self._signer,
         )
 
     def _token_manager(self, config: Config) -> TokenManager | None:
@@ -148,7 +145,9 @@ class Router:
         config = self.config
         jobs = [self._journal.run(), self.places.resolve(self.pool, config.endpoints)]
         if config.probe.enabled:
-            prober = Prober(self.pool, config.probe, tls=self.tls, chance=self._chance)
+            prober = Prober(
+                self.pool, config.probe, tls=self.tls, chance=self._chance, times=self.keeper
+            )
             jobs.append(prober.run())
         if self._synchroniser is not None:
             jobs.append(self._synchroniser.run())
@@ -234,9 +233,17 @@ class Router:
             ConfigError: a file of `tls:` cannot be read.
         """
         await asyncio.gather(
-            probe_all(self.pool, self.config.probe, tls=self.tls, count=count, told=told),
+            probe_all(
+                self.pool,
+                self.config.probe,
+                tls=self.tls,
+                count=count,
+                told=told,
+                times=self.keeper,
+            ),
             self.places.resolve(self.pool, self.config.endpoints),
         )
+        self.keeper.reckon()
         return list(self.pool.ranking(self.now()))
 
     def drain(self, name: str) -> None:
@@ -255,15 +262,11 @@ class Router:
                 serves on.
         """
         loaded = config if isinstance(config, Config) else load(config)
-        _refuse_what_is_missing(loaded)
-        for section in ("geo", "clock", "token", "limits", "probe", "tls"):
-            if getattr(loaded, section) != getattr(self.config, section):
-                raise ConfigError(
-                    f"{section}: changes of this section need a new Router: "
-                    "endpoints, hosts and failover can be reloaded"
-                )
+        refuse_what_is_missing(loaded)
+        refuse_what_needs_a_new_router(self.config, loaded)
         with self._lock:
             self.pool.update(self.places.placed(loaded.endpoints), loaded.failover)
+            self.keeper.retain(unmoved(self.config.endpoints, loaded.endpoints))
             self._adopt(loaded)
 
     def snapshot(self) -> dict[str, Any]:
@@ -271,17 +274,6 @@ class Router:
         return describe(
             ranking=self.pool.ranking(self.now()),
             in_flight=self.pool.in_flight(),
-            stamp=self.clock.now(),
+            keeper=self.keeper,
             limiter=self.limiter,
         )
-
-
-def _refuse_what_is_missing(config: Config) -> None:
-    """Refuse a setting whose silent absence would break a promise; say so of a lesser one."""
-    if config.limits.share is not None:
-        raise ConfigError(
-            "limits.share: this release limits each process by itself: "
-            "take share out, and divide the limit by the number of processes"
-        )
-    if config.failover.hedge is not None:
-        logger.warning("failover.hedge is accepted, but this release does not hedge requests yet")

@@ -7,26 +7,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from router.clock.reading import UNBOUNDED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from router.balance.ranking import Ranked
-    from router.clock.clock import Stamp
+    from router.clock.keeper import Keeper
     from router.limits.limiter import Limiter
 
 __all__ = ["describe"]
 
 
 def describe(
-    *, ranking: Iterable[Ranked], in_flight: Mapping[str, int], stamp: Stamp, limiter: Limiter
+    *, ranking: Iterable[Ranked], in_flight: Mapping[str, int], keeper: Keeper, limiter: Limiter
 ) -> dict[str, Any]:
     """Return the state of a router's parts; times are milliseconds."""
+    stamp = keeper.clock.now()
     return {
         "endpoints": [_endpoint(ranked, in_flight.get(ranked.name, 0)) for ranked in ranking],
         "clock": {
             "status": stamp.status,
             "source": stamp.source,
-            "bound_ms": None if stamp.source == "wall" else stamp.bound_ns / 1e6,
+            "bound_ms": None if stamp.bound_ns == UNBOUNDED else stamp.bound_ns / 1e6,
+            "unsure_stamps": 0 if keeper.stamper is None else keeper.stamper.unsure,
         },
         "limiter": {"in_use": limiter.in_use, "waiting": limiter.waiting},
     }
@@ -40,6 +44,7 @@ def _endpoint(ranked: Ranked, in_flight: int) -> dict[str, Any]:
         "spread_ms": ranked.spread_ms,
         "source": ranked.source,
         "health": ranked.health,
+        "skew_s": ranked.skew,
         "in_flight": in_flight,
         "reason": ranked.reason,
     }

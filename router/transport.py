@@ -106,7 +106,7 @@ class SyncRouting(Routing):
     def __init__(self, config: str | Path | Config | Router) -> None:
         """Route by a configuration file, a Config, or a Router that others use too."""
         super().__init__(config)
-        self._wires = Wires(self._family, self.router.tls)
+        self._wires = Wires(self._family, self.router.wire_tls, http2=self.router.config.http2)
         self._port = BlockingPort(self._wires)
 
     def handle_request(self, request: Any) -> Any:
@@ -132,7 +132,7 @@ class AsyncRouting(Routing):
     def __init__(self, config: str | Path | Config | Router) -> None:
         """Route by a configuration file, a Config, or a Router that others use too."""
         super().__init__(config)
-        self._wires = AsyncWires(self._family, self.router.tls)
+        self._wires = AsyncWires(self._family, self.router.wire_tls, http2=self.router.config.http2)
         self._port = AsyncioPort(self._wires)
 
     async def handle_async_request(self, request: Any) -> Any:

@@ -5,7 +5,9 @@ Rule 1: a pool an endpoint. In one shared pool a request's time grows with the i
 Rule 2: raw pairs of bytes go straight to the core, so no request object is built on the way.
 Rule 3: the connection goes to `endpoint.address` where that is set; Host and the TLS name stay
         the URL's. Certificates are always verified.
-Rule 4: an asyncio pool belongs to the loop that opened it; each loop has its own.
+Rule 4: headers reach the core unread, since reading them takes the time (`departure`): the core
+        iterates over them when it writes them.
+Rule 5: an asyncio pool belongs to the loop that opened it; each loop has its own.
 """
 
 from __future__ import annotations
@@ -42,14 +44,18 @@ OF_THE_BODY = frozenset({b"content-length", b"content-encoding", b"transfer-enco
 class _Pools:
     """What both kinds of wire share: building requests, finding pools, judging failures."""
 
-    def __init__(self, family: Family, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(
+        self, family: Family, tls: Callable[[], ssl.SSLContext], *, http2: bool = False
+    ) -> None:
         self._family = family
         self._tls = tls
+        self._http2 = http2
 
     def _pool(self, kind: Any, endpoint: Endpoint) -> Any:
         secure = endpoint.origin.scheme == "https"
         return kind(
             ssl_context=self._tls() if secure else None,
+            http2=self._http2,
             max_connections=MOST_CONNECTIONS,
             max_keepalive_connections=MOST_IDLE,
             keepalive_expiry=IDLE_SECONDS,
@@ -61,7 +67,7 @@ class _Pools:
         extensions = {**request.extensions, "timeout": request.timeouts}
         if endpoint.address is not None and origin.scheme == "https":
             extensions["sni_hostname"] = origin.host
-        return core.Request(
+        made = core.Request(
             method=request.method,
             url=core.URL(
                 scheme=origin.scheme,
@@ -69,10 +75,11 @@ class _Pools:
                 port=origin.port,
                 target=request.target,
             ),
-            headers=request.headers,
             content=request.body.stream,
             extensions=extensions,
         )
+        made.headers = request.headers
+        return made
 
     def _answer(self, response: Any) -> Answer:
         return Answer(response.status, response.headers, response.stream, response.extensions)
@@ -86,8 +93,10 @@ class _Pools:
 class Wires(_Pools):
     """Blocking pools, opened when first used."""
 
-    def __init__(self, family: Family, tls: Callable[[], ssl.SSLContext]) -> None:
-        super().__init__(family, tls)
+    def __init__(
+        self, family: Family, tls: Callable[[], ssl.SSLContext], *, http2: bool = False
+    ) -> None:
+        super().__init__(family, tls, http2=http2)
         self.reset_after_fork()
         register(self)
 
@@ -138,8 +147,10 @@ class Wires(_Pools):
 class AsyncWires(_Pools):
     """Suspending pools, opened when first used, apart for each event loop."""
 
-    def __init__(self, family: Family, tls: Callable[[], ssl.SSLContext]) -> None:
-        super().__init__(family, tls)
+    def __init__(
+        self, family: Family, tls: Callable[[], ssl.SSLContext], *, http2: bool = False
+    ) -> None:
+        super().__init__(family, tls, http2=http2)
         self.cancellable = family.cancellable
         self.reset_after_fork()
         register(self)

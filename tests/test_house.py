@@ -18,10 +18,20 @@ PACKAGE = Path(router.__file__).parent
 LAYERS = (
     {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks", "hosts"}
     | {"geo.regions", "geo.data"},
-    {"geo", "latency.estimate", "latency.schedule", "clock.ntp", "clock.select", "clock.clock"}
-    | {"clock.stamp", "clock", "latency", "balance", "failover", "limits", "auth.token"}
-    | {"auth.grant", "auth", "attempt", "call", "lease", "desk", "addressing", "snapshot"},
-    {"flow"},
+    {
+        "geo",
+        "latency.estimate",
+        "latency.schedule",
+        "clock",
+        "latency",
+        "balance",
+        "failover",
+        "limits",
+        "auth.token",
+    }
+    | {"auth.grant", "auth", "attempt", "call", "lease", "desk", "addressing", "snapshot"}
+    | {"departure"},
+    {"flow", "outcome", "peek"},
     {"ports", "wire", "bodies", "families", "tls", "background", "latency.probe"}
     | {
         "latency.prober",
@@ -31,6 +41,8 @@ LAYERS = (
         "router",
         "transport",
         "placing",
+        "timekeeping",
+        "revision",
         "journal",
     }
     | {"client", "httpx2"},

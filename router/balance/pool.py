@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from router.balance.choice import Choice, Cooling
 from router.balance.constraints import Vocabulary, allows, nothing_left
-from router.balance.ranking import order
+from router.balance.ranking import off, order
 from router.balance.state import Availability, State
 from router.errors import ConfigError, NoEndpointError
 from router.latency.schedule import ProbeView
@@ -231,6 +231,15 @@ class EndpointPool:
                     words, reached=reached, now=now, failover=self._failover, chance=self._chance
                 )
                 self._learnt(state, was, now)
+
+    def set_skew(self, name: str, skew: float | None) -> None:
+        """Take by how many seconds an endpoint's clock is off, or None once it is not."""
+        with self._lock:
+            if (state := self._states.get(name)) is not None:
+                if state.skew is None and skew is not None:
+                    self._note(f"the clock of {name} is {off(skew)}")
+                state.skew = skew
+                self._rerank(self._ranked_at)
 
     def _learnt(self, state: State, was: str | None, now: float) -> None:
         self._rerank(now)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from router.endpoint import Endpoint
     from router.geo.prior import Prior
 
-__all__ = ["Ranked", "order", "seen_from"]
+__all__ = ["Ranked", "off", "order", "seen_from"]
 
 LEAST_GAIN = 0.005
 LEAST_SHARE = 0.05
@@ -39,6 +39,8 @@ class Ranked:
         health: healthy, ejected, on trial, cooling or drained.
         trouble: the last failure in words, while it matters.
         misplaced: whether it answered faster than light allows for its place.
+        skew: seconds by which its own clock is ahead of UTC (negative: behind), where that is
+            proven by its answers' Dates; else None.
     """
 
     endpoint: Endpoint
@@ -48,6 +50,7 @@ class Ranked:
     health: str
     trouble: str | None = None
     misplaced: bool = False
+    skew: float | None = None
 
     @property
     def name(self) -> str:
@@ -92,6 +95,8 @@ class Ranked:
         parts = [basis]
         if self.misplaced:
             parts.append("faster than light allows for its place: the place is wrong")
+        if self.skew is not None:
+            parts.append(f"its clock is {off(self.skew)}")
         if extra >= 1:
             parts.append(f"{extra:.0f} ms service")
         if self.endpoint.tier > 1:
@@ -102,6 +107,12 @@ class Ranked:
         elif self.health != "healthy":
             parts.append(self.health)
         return ", ".join(parts)
+
+
+def off(skew: float) -> str:
+    """Return in words by how many seconds a clock is off."""
+    size, side = abs(skew), "ahead" if skew > 0 else "behind"
+    return f"{size:.1f} s {side}" if size >= 1 else f"{size * 1e3:.0f} ms {side}"
 
 
 def seen_from(priors: Mapping[str, Prior], rows: Iterable[Ranked]) -> list[Ranked]:

@@ -70,6 +70,7 @@ class State:
     success_at: float = -math.inf
     trouble: str | None = None
     misplaced: bool = False
+    skew: float | None = None
     answers: int = 0
     errors: int = 0
 
@@ -218,4 +219,5 @@ class State:
             health=self.availability(now).value,
             trouble=self.trouble,
             misplaced=self.misplaced,
+            skew=self.skew,
         )

@@ -19,11 +19,21 @@ if TYPE_CHECKING:
 
     from router.config import Config
 
-__all__ = ["as_json", "duration", "file_argument", "in_file", "read", "routing", "shown"]
+__all__ = [
+    "as_json",
+    "duration",
+    "file_argument",
+    "in_file",
+    "optional_file_argument",
+    "read",
+    "routing",
+    "shown",
+]
 
 STDIN = "-"
 
 file_argument = click.argument("file", type=click.Path(allow_dash=True))
+optional_file_argument = click.argument("file", type=click.Path(allow_dash=True), required=False)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 

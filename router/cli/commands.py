@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from router.cli.check import check
+from router.cli.clock import clock
 from router.cli.config import config
 from router.cli.probe import probe
 from router.cli.rank import rank
@@ -56,11 +57,11 @@ class Commands(click.Group):
 @click.version_option(__version__, prog_name="router", message="%(prog)s %(version)s")
 @click.pass_context
 def commands(context: click.Context) -> None:
-    """Rank the regions of an HTTP API, and check the configuration that routes among them."""
+    """Rank the regions of an HTTP API, check its configuration, and tell how true the clock is."""
     logger, handler = logging.getLogger("router"), Warnings(logging.WARNING)
     logger.addHandler(handler)
     context.call_on_close(lambda: logger.removeHandler(handler))
 
 
-for command in (probe, rank, check, config):
+for command in (probe, rank, clock, check, config):
     commands.add_command(command)

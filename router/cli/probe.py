@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from router.cli.arguments import as_json, duration, file_argument, read, routing
-from router.cli.rounds import measured, measured_with_progress, turns
+from router.cli.rounds import measured, measured_with_progress, title, turns
 from router.cli.table import FOUND, console, is_live, layout, show
 
 if TYPE_CHECKING:
@@ -100,15 +99,11 @@ def _watch(router: Router, count: int, rounds: Iterable[int], *, as_json: bool) 
         with Live(Text("Probing …"), console=screen, auto_refresh=False) as live:
             for number in rounds:
                 table = layout(screen, measured(router, count), FOUND)
-                caption = Text(f"{_title(number)}, Ctrl-C to stop", style="dim")
+                caption = Text(f"{title(number)}, Ctrl-C to stop", style="dim")
                 live.update(Group(table, Text(), caption), refresh=True)
     else:
         for number in rounds:
             rows = measured(router, count)
-            click.echo(_title(number))
+            click.echo(title(number))
             show(screen, rows, FOUND)
             click.echo()
-
-
-def _title(number: int) -> str:
-    return f"Round {number}, {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"

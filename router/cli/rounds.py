@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 from router.cli.rows import Row, Tally, rows_of
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from router.router import Router
 
-__all__ = ["measured", "measured_with_progress", "turns"]
+__all__ = ["measured", "measured_with_progress", "progressing", "title", "turns"]
 
 
 def measured(router: Router, count: int, *, told: Callable[[], object] = lambda: None) -> list[Row]:
@@ -37,13 +38,18 @@ def measured(router: Router, count: int, *, told: Callable[[], object] = lambda:
 
 def measured_with_progress(router: Router, count: int) -> list[Row]:
     """Do the same with a bar on stderr while it lasts, if that is a terminal."""
-    stderr = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    hidden = not stderr.is_terminal or stderr.is_dumb_terminal
-    with Progress(*columns, console=stderr, transient=True, disable=hidden) as progress:
+    with progressing(BarColumn(), MofNCompleteColumn()) as progress:
         total = count * len(router.config.endpoints)
         bar = progress.add_task("Probing", total=total)
         return measured(router, count, told=lambda: progress.advance(bar))
+
+
+def progressing(*columns: ProgressColumn) -> Progress:
+    """Return what shows progress on stderr while it lasts, if that is a terminal."""
+    stderr = Console(stderr=True)
+    hidden = not stderr.is_terminal or stderr.is_dumb_terminal
+    words = TextColumn("{task.description}")
+    return Progress(words, *columns, console=stderr, transient=True, disable=hidden)
 
 
 def turns(every: float, *, most: int | None) -> Iterator[int]:
@@ -54,3 +60,8 @@ def turns(every: float, *, most: int | None) -> Iterator[int]:
         if number == most:
             return
         time.sleep(max(0.0, began + every - time.monotonic()))
+
+
+def title(number: int) -> str:
+    """Return the heading of a round."""
+    return f"Round {number}, {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"

@@ -99,6 +99,7 @@ class Row:
             "probes_sent": self.sent,
             "probes_answered": self.answered,
             "health": self.health,
+            "skew_s": _rounded(ranked.skew),
         }
 
 

@@ -2,82 +2,43 @@
 
 Rule 1: UTC is boot time plus theta. Boot time only runs forwards, through laptop sleep too, and is
         the same in every process, so neither a stepped wall clock nor a fork moves `now()`.
-Rule 2: what is known is one immutable snapshot, published by one attribute store. There is one
-        writer, the synchroniser; readers take no lock.
-Rule 3: a bound never shrinks by waiting: it grows by PHI for every second since the snapshot.
+Rule 2: what is known is one immutable Reading, published by one attribute store, good for 100 ms.
+        Readers take no lock; once in 100 ms one of them looks after the clock, and the others do
+        not wait for it.
+Rule 3: a bound never shrinks by waiting: it grows by PHI for every second since the claim, and by
+        what the detectors of steps, sleep and slews have seen.
 Rule 4: where nothing is known the raw wall clock is returned with the bound UNBOUNDED, and the
         user's `when_unsure` decides (`router.clock.stamp`).
 """
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
-import time
-from typing import TYPE_CHECKING, Literal, NamedTuple
+import threading
+from typing import TYPE_CHECKING
 
-from router.clock.ntp import PHI
+from router.clock.disturbance import Detector
+from router.clock.host import THIS_HOST
+from router.clock.ladder import Claim, climb
+from router.clock.reading import UNBOUNDED, Reading, Stamp
+from router.clock.trust import Trust, believe
+from router.forks import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from router.clock.select import Selection
+    from router.clock.disturbance import Disturbance
+    from router.clock.host import Hands, Host
+    from router.clock.select import Interval, Selection
 
-__all__ = ["UNBOUNDED", "Clock", "Stamp", "Status", "boottime"]
+__all__ = ["Clock"]
 
-Status = Literal["synchronised", "degraded", "holdover", "unsynchronised"]
-
-UNBOUNDED = 2**63 - 1
-"""The `bound_ns` of a stamp about which nothing is known: 292 years, above any limit."""
-
-FULL_QUORUM = 4
 NS = 1e9
+LOOK_EVERY = 0.1
+LOOK_EVERY_NS = 100_000_000
+KERNEL_SLACK = 0.05
 log = logging.getLogger("router.clock")
-
-boottime: Callable[[], float] = (
-    functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
-    if hasattr(time, "CLOCK_BOOTTIME")
-    else time.monotonic
-)
-"""Seconds since the host started; where the system tells, those it slept through are in it."""
-
-
-class Stamp(NamedTuple):
-    """A moment: Unix nanoseconds, right to `bound_ns`, and why that is believed.
-
-    Attributes:
-        ns: the best estimate of UTC.
-        bound_ns: how far UTC can be from it; UNBOUNDED where nobody knows.
-        status: synchronised (four servers or more agree), degraded (fewer do), holdover (the last
-            round brought no majority), unsynchronised (the bound is above `max_error`).
-        source: the rung of the ladder: `ntp` or `wall`.
-    """
-
-    ns: int
-    bound_ns: int
-    status: Status
-    source: str
-
-    @property
-    def earliest_ns(self) -> int:
-        """Return a time that is surely not in the future; the estimate itself if UNBOUNDED."""
-        return self.ns if self.bound_ns == UNBOUNDED else self.ns - self.bound_ns
-
-    @property
-    def latest_ns(self) -> int:
-        """Return a time that is surely not in the past; the estimate itself if UNBOUNDED."""
-        return self.ns if self.bound_ns == UNBOUNDED else self.ns + self.bound_ns
-
-
-class Snapshot(NamedTuple):
-    """What the last synchronisation left: theta ± bound at boot time `taken`, in seconds."""
-
-    theta: float
-    bound: float
-    taken: float
-    status: Status
-    source: str
 
 
 class Clock:
@@ -87,8 +48,8 @@ class Clock:
         max_error: seconds; a stamp with a larger bound is `unsynchronised`.
         settle_within: seconds a first request may wait for the first synchronisation; 0 where no
             server is configured.
-        boottime: the clock that intervals are measured by, in seconds.
-        wall: the host's own idea of Unix time, in seconds.
+        host: the clocks of this machine.
+        note: hears what happened to the clock, in words; is quick.
     """
 
     def __init__(
@@ -96,28 +57,38 @@ class Clock:
         *,
         max_error: float = 0.5,
         settle_within: float = 1.0,
-        boottime: Callable[[], float] = boottime,
-        wall: Callable[[], float] = time.time,
+        host: Host = THIS_HOST,
+        note: Callable[[str], None] = log.warning,
     ) -> None:
         self._max_error = max_error
         self._settle_within = settle_within
-        self._boottime = boottime
-        self._wall = wall
-        self._snapshot: Snapshot | None = None
+        self._host = host
+        self._note = note
+        self._boot_ns = host.boot_ns
+        self._until = 0
+        self._reading = Reading(0, UNBOUNDED, "unsynchronised", "wall")
+        self._trust: Trust | None = None
+        self._http: Claim | None = None
+        self._detector = Detector()
+        self._listeners: list[Callable[[], None]] = []
         self._settled = settle_within <= 0
         self._asked: float | None = None
+        self.reset_after_fork()
+        register(self)
+
+    def reset_after_fork(self) -> None:
+        """Take a lock of one's own; what is known holds in the child as well."""
+        self._lock = threading.Lock()
+
+    # -- reading
 
     def now(self) -> Stamp:
         """Return the best estimate of UTC with its bound: for windows such as 5 s either way."""
-        snapshot = self._snapshot
-        if snapshot is None:
-            return Stamp(int(self._wall() * NS), UNBOUNDED, "unsynchronised", "wall")
-        theta, bound, taken, status, source = snapshot
-        at = self._boottime()
-        bound += PHI * (at - taken)
-        if bound > self._max_error:
-            status = "unsynchronised"
-        return Stamp(int((at + theta) * NS), int(bound * NS) + 1, status, source)
+        boot_ns = self._boot_ns  # a method call on an attribute is slower
+        at = boot_ns()
+        if at >= self._until:
+            self._look(at)
+        return Stamp((at, self._reading))
 
     def time_ns(self) -> int:
         """Return the best estimate alone, in Unix nanoseconds."""
@@ -131,33 +102,165 @@ class Clock:
         """Return Unix nanoseconds that no true clock has passed: for checks of expiry."""
         return self.now().latest_ns
 
-    def bound(self, now: float) -> float:
-        """Return how many seconds the clock may be off at boot time `now`; inf if not known."""
-        snapshot = self._snapshot
-        return snapshot.bound + PHI * (now - snapshot.taken) if snapshot else math.inf
+    def interval(self) -> Interval | None:
+        """Return the lowest and highest UTC minus boot time, in seconds; None if unbounded."""
+        _, reading = self.now()
+        if reading.bound_ns == UNBOUNDED:
+            return None
+        theta, bound = reading.theta_ns / NS, reading.bound_ns / NS
+        return theta - bound, theta + bound
 
-    def update(self, selection: Selection, now: float) -> None:
-        """Take over what a majority says at boot time `now`, narrowed by what was known before."""
-        new = _aged(selection.theta, selection.bound, now - selection.taken)
-        old = self._snapshot
-        before = _aged(old.theta, old.bound, now - old.taken) if old else new
-        low, high = max(new[0], before[0]), min(new[1], before[1])
-        if low > high:
-            step = selection.theta - (before[0] + before[1]) / 2
-            log.warning("the NTP servers now agree on a time %+.3f s from the old one", step)
-            low, high = new
-        theta = min(max(selection.theta, low), high)
-        status: Status = "synchronised" if len(selection.used) >= FULL_QUORUM else "degraded"
-        self._snapshot = Snapshot(theta, max(high - theta, theta - low), now, status, "ntp")
-        self._settled = True
+    # -- what the sources say
+
+    def begin(self) -> Hands:
+        """Return what the host's clocks show before a round: `update` counts movements from it."""
+        return self._host.hands()
+
+    def bound(self, now: float) -> float:
+        """Return how many seconds NTP may be off at boot time `now`; inf if it never agreed."""
+        claim = self._ntp()
+        return claim.bound_at(now) if claim else math.inf
+
+    def ntp_interval(self, now: float) -> Interval | None:
+        """Return what the last believed majority allows at boot time `now`, disputes left out."""
+        if self._trust is None:
+            return None
+        return self._trust.claim.widened(self._detector.doubt).interval(now)
+
+    def update(
+        self,
+        selection: Selection,
+        now: float,
+        *,
+        since: Hands | None = None,
+        vouched: bool = False,
+    ) -> bool:
+        """Take over what a majority says at boot time `now`, narrowed by what was known before.
+
+        Args:
+            selection: the majority's time.
+            now: boot time in seconds.
+            since: the host's clocks before the round; what moved later is still doubtful.
+            vouched: whether a server of the last believed majority still vouches for its time.
+
+        Returns:
+            Whether it was believed.
+        """
+        with self._lock:
+            disturbance = self._watch(self._host.hands())
+            self._trust, words = believe(
+                self._trust,
+                selection,
+                now,
+                doubt=self._detector.doubt,
+                vouched=vouched,
+                dates=self._http,
+            )
+            disputed = self._trust.dispute > 0
+            if not disputed:
+                self._detector.anchor(since or self._host.hands())
+            self._publish(self._host.hands())
+            self._settled = True
+        self._tell(disturbance, words)
+        return not disputed
 
     def hold(self) -> None:
         """Say that the last round brought no majority: what was known stays, with its bound."""
-        if self._snapshot:
-            self._snapshot = self._snapshot._replace(status="holdover")
+        with self._lock:
+            if self._trust:
+                self._trust = self._trust.held()
+                self._publish(self._host.hands())
+
+    def suppose(self, claim: Claim | None) -> None:
+        """Take what the HTTP Dates say together."""
+        with self._lock:
+            self._http = claim
+            if self._reading.source != "ntp":
+                self._publish(self._host.hands())
+
+    def rungs(self) -> list[Claim]:
+        """Return what each rung of the ladder claims now, best rung first."""
+        hands = self._host.hands()
+        claims = (self._ntp(), self._kernel(hands), self._http)
+        return [claim for claim in claims if claim is not None]
+
+    # -- looking after itself
+
+    def on_disturbance(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, in whatever thread notices, when one of the host's clocks was moved."""
+        self._listeners.append(listener)
+
+    def suspect(self) -> None:
+        """Have the time checked at once: something from outside suggests that it is wrong."""
+        for listener in self._listeners:
+            listener()
+
+    def _look(self, at: int) -> None:
+        """Do what is due every 100 ms, unless another thread does; only the first is awaited."""
+        if not self._lock.acquire(blocking=self._until == 0):
+            return
+        try:
+            if at < self._until:
+                return
+            hands = self._host.hands()
+            disturbance = self._watch(hands)
+            self._publish(hands)
+        finally:
+            self._lock.release()
+        self._tell(disturbance, None)
+
+    def _watch(self, hands: Hands) -> Disturbance | None:
+        disturbance = self._detector.look(hands)
+        if disturbance is not None:
+            self._http = None  # it was measured before; the next answers bring another
+            if self._listeners and self.bound(hands.boot) > self._max_error:
+                self._settled, self._asked = False, None  # requests may wait for the next round
+        return disturbance
+
+    def _tell(self, disturbance: Disturbance | None, words: str | None) -> None:
+        if disturbance is not None:
+            self._note(disturbance.words)
+            self.suspect()
+        if words is not None:
+            self._note(words)
+
+    def _ntp(self) -> Claim | None:
+        if self._trust is None:
+            return None
+        return self._trust.claim.widened(self._detector.doubt + self._trust.dispute)
+
+    def _kernel(self, hands: Hands) -> Claim | None:
+        """Return the wall clock's claim, where a daemon keeps it close enough."""
+        status = self._host.kernel()
+        if status is None or not status.synchronised:
+            return None
+        bound = status.max_error + KERNEL_SLACK
+        if bound >= self._max_error:
+            return None
+        theta = hands.wall - hands.boot
+        return Claim(theta, bound + hands.width, hands.boot, "degraded", "kernel")
+
+    def _publish(self, hands: Hands) -> None:
+        """Make the best claim the reading of the next 100 ms."""
+        soon = hands.boot + LOOK_EVERY
+        claim = self._ntp()
+        if claim is None or claim.bound_at(soon) > self._max_error:
+            lower = (claim, self._kernel(hands), self._http)
+            claim = climb(lower, target=self._max_error, now=soon)
+        if claim is None:
+            theta = int((hands.wall - hands.boot) * NS)
+            self._reading = Reading(theta, UNBOUNDED, "unsynchronised", "wall")
+        else:
+            bound = claim.bound_at(soon)
+            status = "unsynchronised" if bound > self._max_error else claim.status
+            theta, bound_ns = int(claim.theta * NS), int(bound * NS) + 1
+            self._reading = Reading(theta, bound_ns, status, claim.source)
+        self._until = int(hands.boot * NS) + LOOK_EVERY_NS
+
+    # -- the first synchronisation
 
     def settle(self) -> None:
-        """Say that the first synchronisation has ended, either way: nobody waits any more."""
+        """Say that a synchronisation has ended, either way: nobody waits any more."""
         self._settled = True
 
     @property
@@ -170,14 +273,10 @@ class Clock:
 
         The time runs from the first call, so `now` is of any one monotonic clock. Ask again after
         a few milliseconds rather than sleep it through: it falls to 0 when the answers are in.
+        After a disturbance that leaves the clock unsure requests may wait for the next one too.
         """
         if self._settled:
             return 0.0
         if self._asked is None:
             self._asked = now
         return max(0.0, self._asked + self._settle_within - now)
-
-
-def _aged(theta: float, bound: float, age: float) -> tuple[float, float]:
-    grown = bound + PHI * age
-    return theta - grown, theta + grown

@@ -71,16 +71,23 @@ class Sample:
         delta: the round trip without the server's own time.
         epsilon: what the server and both clocks may be off beyond half the round trip.
         taken: when the reply came.
+        stratum: how many servers lie between it and a reference clock, itself counted; 0: not told.
     """
 
     theta: float
     delta: float
     epsilon: float
     taken: float
+    stratum: int = 0
 
     def bound(self, now: float) -> float:
         """Return by how many seconds theta may be off at boot time `now`."""
         return self.delta / 2 + self.epsilon + PHI * (now - self.taken)
+
+    def interval(self, now: float) -> tuple[float, float]:
+        """Return the lowest and highest theta that the sample allows at boot time `now`."""
+        bound = self.bound(now)
+        return self.theta - bound, self.theta + bound
 
     def meets(self, other: Sample, now: float) -> bool:
         """Return whether one true theta can explain both samples."""
@@ -127,7 +134,13 @@ def parse_reply(
     if reply.delay < -(grain + SLACK):
         raise NoSampleError("delay", "the server claims to have held the request longer than we")
     epsilon = reply.root_delay / 2 + reply.root_dispersion + grain + SLACK + PHI * (t4 - t1)
-    return Sample(theta=reply.offset, delta=max(reply.delay, grain), epsilon=epsilon, taken=t4)
+    return Sample(
+        theta=reply.offset,
+        delta=max(reply.delay, grain),
+        epsilon=epsilon,
+        taken=t4,
+        stratum=reply.stratum,
+    )
 
 
 def _prove(data: bytes, expected_origin: bytes) -> None:
@@ -147,10 +160,10 @@ def _check_standing(reply: ntplib.NTPStats, data: bytes) -> None:
     if reply.stratum == 0 and KISS.fullmatch(data, 12, 16):
         kiss = data[12:16].decode("ascii")
         raise NoSampleError("kiss", f"the server sends the kiss code {kiss}", kiss=kiss)
-    if not 1 <= reply.stratum <= LAST_STRATUM:
-        raise NoSampleError("stratum", f"the server has stratum {reply.stratum}: no source of time")
     if reply.leap == ALARM:
         raise NoSampleError("leap", "the server says that its clock is not synchronised")
+    if not 1 <= reply.stratum <= LAST_STRATUM:
+        raise NoSampleError("stratum", f"the server has stratum {reply.stratum}: no source of time")
     distance = reply.root_delay / 2 + reply.root_dispersion + 2.0**reply.precision
     if distance > FARTHEST:
         raise NoSampleError("distance", f"the server itself is only sure to {distance:.3g} s")
@@ -162,6 +175,8 @@ def _check_stamps(reply: ntplib.NTPStats, data: bytes, near: float) -> None:
         raise NoSampleError("stamps", "the reply leaves out a time")
     reply.recv_timestamp = unwrap(reply.recv_timestamp, near)
     reply.tx_timestamp = unwrap(reply.tx_timestamp, near)
+    if reply.recv_timestamp < RELEASED:
+        raise NoSampleError("past", "the server believes in a time before this program was written")
     if reply.tx_timestamp < reply.recv_timestamp:
         raise NoSampleError("order", "the reply was sent before the request was received")
     if reply.ref_timestamp and unwrap(reply.ref_timestamp, near) > reply.tx_timestamp:

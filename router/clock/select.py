@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from router.clock.ntp import Sample
 
-__all__ = ["Interval", "Selection", "covered", "select"]
+__all__ = ["Interval", "Selection", "covered", "meet", "select"]
 
 Interval = tuple[float, float]
 
@@ -37,14 +37,21 @@ class Selection:
     used: tuple[str, ...]
     falsetickers: tuple[str, ...] = ()
 
+    @property
+    def interval(self) -> Interval:
+        """The lowest and highest UTC minus boot time."""
+        return self.theta - self.bound, self.theta + self.bound
+
 
 def select(samples: Mapping[str, Sample], configured: int, now: float) -> Selection | None:
     """Return what a majority of `configured` servers says at boot time `now`, or None."""
-    claims = {name: _interval(sample, now) for name, sample in samples.items()}
+    claims = {name: sample.interval(now) for name, sample in samples.items()}
     agreed = covered(claims.values(), configured // 2 + 1)
     if not agreed:
         return None
-    used = tuple(name for name, claim in claims.items() if _touches(claim, agreed))
+    used = tuple(
+        name for name, claim in claims.items() if any(meet(claim, stretch) for stretch in agreed)
+    )
     low, high = agreed[0][0], agreed[-1][1]
     theta = min(max(_mean([samples[name] for name in used], now), low), high)
     return Selection(
@@ -73,13 +80,9 @@ def covered(intervals: Iterable[Interval], need: int) -> list[Interval]:
     return found
 
 
-def _interval(sample: Sample, now: float) -> Interval:
-    bound = sample.bound(now)
-    return sample.theta - bound, sample.theta + bound
-
-
-def _touches(claim: Interval, agreed: list[Interval]) -> bool:
-    return any(claim[0] <= high and low <= claim[1] for low, high in agreed)
+def meet(one: Interval, other: Interval) -> bool:
+    """Return whether two closed intervals have a point in common."""
+    return one[0] <= other[1] and other[0] <= one[1]
 
 
 def _mean(samples: list[Sample], now: float) -> float:

@@ -1,7 +1,7 @@
 """The timestamp on a request: how a moment is written, and what happens when it is not sure.
 
 Rule 1: every format is UTC and the same in every locale.
-Rule 2: a stamp is taken anew for every attempt: whoever sends passes `clock.now()` in just then.
+Rule 2: a stamp is taken anew for every attempt, when its headers leave.
 Rule 3: above `max_error` the user's `when_unsure` decides: stamp and warn once a minute, refuse
         before anything is sent, or send without a stamp.
 """
@@ -14,15 +14,16 @@ import math
 import threading
 import time
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
-from router.clock.clock import UNBOUNDED
+from router.clock.reading import UNBOUNDED
 from router.errors import ClockError
+from router.forks import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from router.clock.clock import Stamp
+    from router.clock.reading import Stamp
     from router.config.settings import ClockSettings
 
 __all__ = ["Format", "Stamper", "write"]
@@ -63,41 +64,68 @@ class Stamper:
     Args:
         settings: header, format, max_error and when_unsure.
         monotonic: seconds, for the one warning a minute.
+        note: hears the warning, and is quick.
+
+    Attributes:
+        refuses: whether `when_unsure` is `refuse`.
+        unsure: how many requests met a clock whose bound was above `max_error`.
     """
 
     def __init__(
-        self, settings: ClockSettings, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        settings: ClockSettings,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        note: Callable[[str], None] = log.warning,
     ) -> None:
         self._settings = settings
+        self._format: Format = settings.format
+        self._name = (settings.header or "").encode("ascii")
         self._monotonic = monotonic
+        self._note = note
         self._max_error_ns = int(settings.max_error * NS)
-        self._lock = threading.Lock()
         self._warned = -math.inf
+        self.refuses = settings.when_unsure == "refuse"
+        self.unsure = 0
+        self.reset_after_fork()
+        register(self)
 
-    def header(self, stamp: Stamp) -> tuple[str, str] | None:
+    def reset_after_fork(self) -> None:
+        """Take a lock of one's own."""
+        self._lock = threading.Lock()
+
+    def header(self, stamp: Stamp) -> tuple[bytes, bytes] | None:
         """Return the header's name and value, or None where the request goes without.
 
         Raises:
             ClockError: the stamp's bound is above `max_error` and `when_unsure` is `refuse`.
         """
-        settings = self._settings
-        if settings.header is None:
+        if not self._name:
             return None
         if stamp.bound_ns > self._max_error_ns and not self._accept(stamp):
             return None
-        return settings.header, write(stamp.ns, settings.format)
+        return self._name, write(stamp.ns, self._format).encode("ascii")
+
+    def check(self, stamp: Stamp) -> None:
+        """Raise ClockError where a request stamped like this would be refused."""
+        if self.refuses and stamp.bound_ns > self._max_error_ns:
+            self._refuse(stamp)
 
     def _accept(self, stamp: Stamp) -> bool:
         """Decide about a stamp that is not sure enough."""
         policy = self._settings.when_unsure
+        self.unsure += 1
         if policy == "refuse":
-            raise ClockError(
-                f"{self._doubt(stamp)}, and clock.when_unsure is refuse: let UDP port 123 to "
-                "clock.servers through, raise clock.max_error, or set clock.when_unsure to warn"
-            )
+            self._refuse(stamp)
         if policy == "warn" and self._is_time_to_warn():
-            log.warning("%s: requests are stamped all the same", self._doubt(stamp))
+            self._note(f"{self._doubt(stamp)}: requests are stamped all the same")
         return policy == "warn"
+
+    def _refuse(self, stamp: Stamp) -> NoReturn:
+        raise ClockError(
+            f"{self._doubt(stamp)}, and clock.when_unsure is refuse: let UDP port 123 to "
+            "clock.servers through, raise clock.max_error, or set clock.when_unsure to warn"
+        )
 
     def _doubt(self, stamp: Stamp) -> str:
         known = "not known" if stamp.bound_ns == UNBOUNDED else f"{stamp.bound_ns / NS:.3f} s"

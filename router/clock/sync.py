@@ -1,13 +1,13 @@
-"""When servers are asked, what is remembered of them, and what is published.
+"""The loop that asks the servers and keeps the clock right.
 
 Rule 1: the first round starts at once, and the clock is published as soon as a majority agrees: a
         dead server does not delay the first request.
-Rule 2: the next poll comes after half an hour, or sooner if the bound would pass half of what the
-        user allows, but not within 64 s. Failures are retried ever more rarely; only a clock that
-        was never right is retried within seconds.
-Rule 3: a server's kiss code is obeyed: RATE doubles its interval, DENY and RSTR end it.
-Rule 4: a server's best sample is the one with the least bound now; a new sample that contradicts
-        older ones of the same server ends them.
+Rule 2: whoever suspects the time calls `nudge`, from any thread: a round follows at once, or after
+        the one under way, and what the servers said before counts no longer.
+Rule 3: if all servers that we believed have moved, it was this host that moved (a silent pause of
+        a virtual machine), and the majority is followed. If one of them still vouches for the old
+        time, a majority of liars is as likely: the clock is told, and that round has failed.
+Rule 4: nothing of an event loop outlives `run`, so that a forked child may run it on its own.
 """
 
 from __future__ import annotations
@@ -16,100 +16,43 @@ import asyncio
 import logging
 import math
 import os
-import time
-from collections import deque
 from typing import TYPE_CHECKING
 
-from router.clock.clock import boottime
+from router.clock.bell import Bell
 from router.clock.exchange import TIMEOUT, Answer, query_all
-from router.clock.ntp import PHI
-from router.clock.select import Selection, select
+from router.clock.host import THIS_HOST, Host
+from router.clock.schedule import Spacing, poll_wait
+from router.clock.select import Selection, meet, select
+from router.clock.source import Source, accuse, judge
+from router.forks import register
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from random import Random
 
     from router.clock.clock import Clock
-    from router.clock.ntp import Sample
+    from router.clock.host import Hands
+    from router.clock.report import SourceReport
     from router.config.settings import ClockSettings
 
-__all__ = ["Source", "Synchroniser", "poll_wait"]
+__all__ = ["Synchroniser"]
 
-POLL = 1800.0
-FLOOR = 64.0
-FAILED_CAP = 3600.0
-FIRST_RETRY = 1.0
-LONGEST_REST = 36 * 3600.0
-JITTER = 0.25
-KEPT = 8
-MOST_DOUBLINGS = 12
+NS = 1e9
 log = logging.getLogger("router.clock")
 
 
-def poll_wait(*, bound: float, target: float, failures: int, random: Random) -> float:
-    """Return how many seconds to wait for the next round.
-
-    Args:
-        bound: seconds the clock may be off now; inf if it was never synchronised.
-        target: seconds it may be off at most.
-        failures: rounds without a majority since the last with one.
-        random: the jitter, so that hosts which started together do not ask together.
-    """
-    jitter = random.uniform(1 - JITTER, 1 + JITTER)
-    doubled = 2.0 ** min(failures - 1, MOST_DOUBLINGS)
-    if failures and math.isinf(bound):
-        return jitter * min(FIRST_RETRY * doubled, FLOOR)
-    if failures:
-        return jitter * min(FLOOR * doubled, FAILED_CAP)
-    return max(FLOOR, min(POLL * jitter, (target / 2 - bound) / PHI))
-
-
-class Source:
-    """One server: its last samples, and when it may be asked again."""
-
-    def __init__(self, server: str) -> None:
-        self.server = server
-        self.samples: deque[Sample] = deque(maxlen=KEPT)
-        self.asked = -math.inf
-        self.interval = 0.0
-        self.spacing = 0.0
-
-    @property
-    def due(self) -> float:
-        """Boot time before which the server is left alone."""
-        return self.asked + self.spacing
-
-    def ask(self, now: float) -> None:
-        """Note that the server is asked at boot time `now`."""
-        self.interval = now - self.asked if math.isfinite(self.asked) else 0.0
-        self.asked = now
-
-    def hear(self, sample: Sample) -> None:
-        """Keep a sample, and of the older ones those that it does not contradict."""
-        agreeing = [old for old in self.samples if old.meets(sample, sample.taken)]
-        self.samples = deque([*agreeing, sample], KEPT)
-
-    def rest(self) -> None:
-        """Double the interval at which the server is asked."""
-        self.spacing = min(2 * max(FLOOR, self.spacing, self.interval), LONGEST_REST)
-
-    def best(self, now: float) -> Sample | None:
-        """Return the sample with the least bound at boot time `now`."""
-        return min(self.samples, key=lambda sample: sample.bound(now), default=None)
-
-
 class Synchroniser:
-    """Keeps a `Clock` right from the background event loop; the only writer of it.
+    """Keeps a `Clock` right from the background event loop; the only one that gives it NTP's time.
 
     Args:
         settings: the servers, and the error that the user allows.
         clock: what is kept right.
         random: the jitter of the schedule.
-        boottime: the clock of samples, the same as the `clock`'s.
-        wall: Unix time, right to 68 years.
+        host: the clocks of this machine, the same as the `clock`'s.
         entropy: the random bits of requests.
         sleep: what waits between rounds.
         timeout: seconds one server may take.
+        ask: what asks the servers, as `query_all` does.
     """
 
     def __init__(
@@ -118,93 +61,172 @@ class Synchroniser:
         clock: Clock,
         *,
         random: Random,
-        boottime: Callable[[], float] = boottime,
-        wall: Callable[[], float] = time.time,
+        host: Host = THIS_HOST,
         entropy: Callable[[int], bytes] = os.urandom,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         timeout: float = TIMEOUT,
+        ask: Callable[..., Awaitable[list[Answer]]] = query_all,
     ) -> None:
         self._clock = clock
         self._target = settings.max_error
         self._random = random
-        self._boottime = boottime
-        self._wall = wall
+        self._host = host
         self._entropy = entropy
         self._sleep = sleep
         self._timeout = timeout
+        self._ask = ask
         self._sources = {name: Source(name) for name in settings.servers}
         self._failures = 0
+        self._believed: tuple[str, ...] = ()
+        self._suspected = -math.inf
+        self._suspicions = self._allayed = 0
+        self._spacing = Spacing()
+        self._bell: Bell | None = None
+        clock.on_disturbance(self.nudge)
+        register(self)
+
+    def reset_after_fork(self) -> None:
+        """Forget the parent's loop; the child runs this on its own."""
+        self._bell = None
+
+    def nudge(self) -> None:
+        """Have the servers asked at once, because what they said may no longer hold."""
+        self._suspected = self._host.boottime()
+        self._suspicions += 1
+        bell = self._bell
+        if bell is not None:
+            bell.ring()
+
+    def report(self) -> list[SourceReport]:
+        """Return what is known of each configured server, in their order."""
+        hands = self._host.hands()
+        return [source.report(hands) for source in self._sources.values()]
+
+    # -- the loop
 
     async def run(self) -> None:
         """Synchronise for ever; return only if no server is left to ask."""
-        while self._sources:
-            await self.once()
-            await self._sleep(self._wait())
+        self._bell = Bell()
+        try:
+            while self._asking():
+                await self.once()
+                if self._asking():
+                    await self._rest()
+        finally:
+            self._bell = None
         self._clock.settle()
 
-    async def once(self) -> bool:
-        """Ask the servers that are not resting; return whether a majority agreed."""
-        now = self._boottime()
-        due = [source for source in self._sources.values() if source.due <= now]
-        for source in due:
-            source.ask(now)
-        answers = await query_all(
-            [source.server for source in due],
-            near=self._wall(),
-            heard=self._hear,
-            timeout=self._timeout,
-            boottime=self._boottime,
-            entropy=self._entropy,
-        )
-        agreed = self._publish(answers)
-        self._clock.settle()
-        return agreed
+    async def _rest(self) -> None:
+        """Wait for the time of the next round, or for the first at which a nudge may have one."""
+        assert self._bell is not None
+        wait = self._wait()
+        planned = self._host.boottime() + wait
+        if not await self._bell.rings_during(self._sleep, wait):
+            return
+        now = self._host.boottime()
+        start = max(min(now + self._spacing.wait(now), planned), self._due())
+        if start > now:
+            await self._sleep(start - now)
+        self._spacing.note(self._host.boottime())
 
     def _wait(self) -> float:
-        now = self._boottime()
+        now = self._host.boottime()
         wait = poll_wait(
-            bound=self._clock.bound(now),
+            bound=self._clock.bound(now) if self._suspicions == self._allayed else math.inf,
             target=self._target,
             failures=self._failures,
             random=self._random,
         )
-        return max(wait, min((s.due for s in self._sources.values()), default=now) - now)
+        return max(wait, self._due() - now)
 
-    def _hear(self, answer: Answer) -> None:
-        """Remember one answer; the first majority is published without waiting for the rest."""
+    def _due(self) -> float:
+        """Return the boot time at which the first server may be asked."""
+        return min((source.due for source in self._asking()), default=-math.inf)
+
+    def _asking(self) -> list[Source]:
+        return [source for source in self._sources.values() if not source.dropped]
+
+    # -- one round
+
+    async def once(self) -> bool:
+        """Ask the servers that are not resting; return whether a majority was believed."""
+        if self._bell is not None:
+            self._bell.silence()
+        now, suspicions = self._host.boottime(), self._suspicions
+        due = [source for source in self._asking() if source.due <= now]
+        for source in self._asking():
+            source.forget(self._suspected)
+        for source in due:
+            source.ask(now)
+        since = self._clock.begin()
+        answers = await self._ask(
+            [source.server for source in due],
+            near=self._host.wall_ns() / NS,
+            heard=lambda answer: self._hear(answer, since),
+            timeout=self._timeout,
+            boottime=self._host.boottime,
+            entropy=self._entropy,
+        )
+        believed = self._publish(answers, since)
+        if believed:
+            self._allayed = suspicions
+        self._clock.settle()
+        return believed
+
+    def _hear(self, answer: Answer, since: Hands) -> None:
+        """Remember one answer; a first majority is published without waiting for the rest."""
         source = self._sources[answer.server]
-        if answer.sample:
-            source.hear(answer.sample)
-        elif answer.kiss == "RATE":
-            source.rest()
-        elif answer.kiss in ("DENY", "RSTR"):
-            del self._sources[answer.server]
+        source.hear(answer)
+        if source.dropped:
             log.warning("NTP server %s: %s; it is not asked again", answer.server, answer.reason)
-        if not self._clock.settled and (selection := self._select()):
-            self._clock.update(selection, selection.taken)
+        if self._clock.settled or not (selection := self._select()):
+            return
+        old = self._clock.ntp_interval(selection.taken)
+        if old is None or meet(selection.interval, old):
+            self._clock.update(selection, selection.taken, since=since)
+            self._believed = selection.used
 
     def _select(self) -> Selection | None:
-        now = self._boottime()
-        best = {name: source.best(now) for name, source in self._sources.items()}
+        now = self._host.boottime()
+        best = {source.server: source.best(now) for source in self._asking()}
         samples = {name: sample for name, sample in best.items() if sample}
-        return select(samples, len(self._sources), now)
+        return select(samples, len(best), now)
 
-    def _publish(self, answers: list[Answer]) -> bool:
+    def _publish(self, answers: list[Answer], since: Hands) -> bool:
         """Publish what a majority with at least one fresh sample says, or hold what was known."""
         selection = self._select()
         fresh = {answer.server for answer in answers if answer.sample}
         if selection is None or fresh.isdisjoint(selection.used):
-            self._failures += 1
+            judge(self._asking(), None, answers, since.boot)
             self._clock.hold()
-            if self._failures == 1:
-                log.warning("no majority of NTP servers agrees: %s", _verdicts(answers))
-            return False
+            return self._fail(f"no majority of NTP servers agrees: {_reasons(answers)}")
+        vouchers = self._vouchers(selection, answers)
+        judge(self._asking(), selection, answers, since.boot)
+        if not self._clock.update(selection, selection.taken, since=since, vouched=bool(vouchers)):
+            accuse(self._sources, selection, vouchers)
+            return self._fail()
         if self._failures:
             log.info("the NTP servers agree again: %s", ", ".join(selection.used))
         self._failures = 0
-        self._clock.update(selection, selection.taken)
+        self._believed = selection.used
         return True
 
+    def _fail(self, words: str = "") -> bool:
+        self._failures += 1
+        if words and self._failures == 1:
+            log.warning(words)
+        return False
 
-def _verdicts(answers: list[Answer]) -> str:
+    def _vouchers(self, selection: Selection, answers: Iterable[Answer]) -> list[str]:
+        """Return who was believed, contradicts the majority, and now says what it said before."""
+        now = selection.taken
+        old = self._clock.ntp_interval(now)
+        if old is None:
+            return []
+        standing = set(self._believed) & set(selection.falsetickers)
+        said = {answer.server: answer.sample for answer in answers if answer.server in standing}
+        return [name for name, sample in said.items() if sample and meet(sample.interval(now), old)]
+
+
+def _reasons(answers: Iterable[Answer]) -> str:
     return "; ".join(f"{answer.server}: {answer.reason or 'answered'}" for answer in answers)

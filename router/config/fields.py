@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
+from router.config.skew_errors import SkewError, parse_skew_errors
 from router.endpoint import Location, parse_origin
 from router.hosts import parse_host, parse_server
 from router.secret import Secret
@@ -29,6 +30,7 @@ __all__ = [
     "Percentile",
     "SecretField",
     "Servers",
+    "SkewErrors",
     "Target",
     "Text",
     "Url",
@@ -176,6 +178,7 @@ FilePath = Annotated[Path | None, Parsed(_path, _STRING)]
 Url = Annotated[str, Parsed(_url, (("type", "string"), ("format", "uri")))]
 Target = Annotated[str, Parsed(_target)]
 Servers = Annotated[tuple[str, ...], Parsed(_servers, _LIST)]
+SkewErrors = Annotated[tuple[SkewError, ...], Parsed(parse_skew_errors, _LIST)]
 Hosts = Annotated[tuple[str, ...], Parsed(_hosts, _LIST)]
 Here = Annotated[str | Location | None, Parsed(_here, _HERE)]
 Flag = Annotated[bool, Parsed(_flag, (("type", "boolean"),))]

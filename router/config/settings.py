@@ -10,7 +10,7 @@ Rule 3: a part is handed its own section, never the whole `Config`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 from router.config.fields import (
     Factor,
@@ -25,13 +25,17 @@ from router.config.fields import (
     Percentile,
     SecretField,
     Servers,
+    SkewErrors,
     Target,
     Text,
     Url,
 )
+from router.config.section import Section
+from router.config.skew_errors import KNOWN
+from router.config.timescale import mixture
 from router.endpoint import Endpoint
 from router.errors import ConfigError
-from router.units import Count, Duration, PositiveDuration, Share, parse_fields
+from router.units import Count, Duration, PositiveDuration, Share
 
 __all__ = [
     "Backoff",
@@ -52,20 +56,6 @@ MOST_ENDPOINTS = 100_000
 PUBLIC_SERVERS = ("time.cloudflare.com", "ntp.se", "ptbtime1.ptb.de", "time.nist.gov")
 
 
-class Section:
-    """What every section does when it is made: parse its fields, check them, refuse the unknown."""
-
-    __slots__ = ()
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
-    def __post_init__(self) -> None:
-        parse_fields(self)
-        self.check()
-
-    def check(self) -> None:
-        """Raise ConfigError where fields contradict each other."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeoSettings(Section):
     """Where this host is, and which database places addresses.
@@ -84,18 +74,32 @@ class ClockSettings(Section):
     """How the timestamp is kept true, and how it is written on a request.
 
     Attributes:
-        servers: NTP servers, each `host` or `host:port`.
+        servers: NTP servers, each `host` or `host:port`; an empty list: none is asked.
+        timescale: how the servers show a leap second: `utc` as a step, `smeared` spread over a day;
+            `auto` knows the public ones and takes others for utc. The two are never mixed.
         max_error: seconds; above it `when_unsure` decides.
         header: the request header that carries the time; none: requests are not stamped.
         format: how the time is written there.
+        stamp: `utc` for the true time, `server` for that of the endpoint's own clock, as its
+            answers' Date headers tell it.
         when_unsure: stamp and warn, refuse the request, or omit the header.
+        skew_errors: answers that say that a timestamp was wrong, each a status and a regular
+            expression for the body; such a request is stamped anew and sent once more.
     """
 
     servers: Servers = PUBLIC_SERVERS
+    timescale: Literal["auto", "utc", "smeared"] = "auto"
     max_error: PositiveDuration = 0.5
     header: HeaderName = None
     format: Literal["unix", "unix_ms", "rfc3339", "http_date"] = "unix_ms"
+    stamp: Literal["utc", "server"] = "utc"
     when_unsure: Literal["warn", "refuse", "omit"] = "warn"
+    skew_errors: SkewErrors = KNOWN
+
+    def check(self) -> None:
+        problem = mixture(self.servers, self.timescale)
+        if problem is not None:
+            raise ConfigError(f"servers: {problem}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +261,7 @@ class Config(Section):
         probe: how endpoints are measured.
         failover: when and how a request is tried again.
         tls: whom to trust.
+        http2: speak HTTP/2 with https endpoints that offer it; needs `region-router[http2]`.
     """
 
     version: Literal[1] = 1
@@ -269,6 +274,7 @@ class Config(Section):
     probe: Probe = field(default_factory=Probe)
     failover: Failover = field(default_factory=Failover)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    http2: Flag = False
 
     def __post_init__(self) -> None:
         made = tuple(Endpoint(url=e) if isinstance(e, str) else e for e in self.endpoints)

@@ -31,6 +31,7 @@ class Verdict(enum.Enum):
     FAILED = "failed"  # the server answered that it could not
     UNCERTAIN = "uncertain"  # sent, and then silence: it may have been processed
     UNAUTHORISED = "unauthorised"  # the token was refused
+    SKEWED = "wrong time"  # the server says that the request's timestamp was wrong
     COOLING = "cooling"  # every endpoint asked to be left alone: nothing was tried
     OURS = "ours"  # this host failed before the network had a part in it
 
@@ -96,7 +97,9 @@ def blames_endpoint(verdict: Verdict, status: int | None) -> bool:
     """Return whether the outcome counts against the endpoint's health."""
     if status is None:
         return verdict in {Verdict.NEVER_SENT, Verdict.UNCERTAIN}
-    return verdict is not Verdict.DELIVERED and status not in NOT_THE_ENDPOINTS_FAULT
+    if verdict in {Verdict.DELIVERED, Verdict.SKEWED}:
+        return False
+    return status not in NOT_THE_ENDPOINTS_FAULT
 
 
 def is_idempotent(method: str) -> bool:

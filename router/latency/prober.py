@@ -1,6 +1,7 @@
 """The loop that measures endpoints, on the background thread, for sync and async clients alike.
 
-Rule: it reads views from the pool and hands results back to it; it decides nothing itself.
+Rule: it reads views from the pool and hands results back to it, and Dates to whoever keeps the
+      time; it decides nothing itself.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from router.errors import ConfigError
 from router.latency.probe import ProbeError, measure
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from router.config.settings import Probe
     from router.endpoint import Endpoint
 
-__all__ = ["Prober", "probe_all", "probe_once"]
+__all__ = ["Prober", "Times", "probe_all", "probe_once"]
 
 logger = logging.getLogger("router.latency")
 
@@ -33,6 +34,16 @@ LONGEST_NAP = 1.0
 SHORTEST_NAP = 0.01
 MOST_AT_ONCE = 64
 APART = 0.1
+
+
+class Times(Protocol):
+    """Who learns the time from probes, and may have them aimed."""
+
+    def dated(self, name: str, date: float, *, asked: float, received: float) -> None:
+        """Take the Date of an endpoint's answer, in Unix seconds, made between two boot times."""
+
+    def aim(self, name: str) -> Callable[[float], float] | None:
+        """Return what tells how long to wait before asking, as for `measure`; None: not at all."""
 
 
 @dataclass(slots=True)
@@ -55,11 +66,13 @@ class Prober:
         *,
         tls: Callable[[], ssl.SSLContext],
         chance: random.Random,
+        times: Times | None = None,
     ) -> None:
         self._pool = pool
         self._settings = settings
         self._tls = tls
         self._chance = chance
+        self._times = times
         self._plans: dict[str, Plan] = {}
         self._ended = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
@@ -106,7 +119,7 @@ class Prober:
 
     async def _probe(self, endpoint: Endpoint, plan: Plan) -> None:
         try:
-            await probe_once(self._pool, endpoint, self._settings, tls=self._tls)
+            await probe_once(self._pool, endpoint, self._settings, tls=self._tls, times=self._times)
         except ConfigError as error:  # a file of `tls:`; the next probe looks again
             self._pool.probe_failed(endpoint.name, str(error), now=time.monotonic())
         finally:
@@ -117,17 +130,26 @@ class Prober:
 
 
 async def probe_once(
-    pool: EndpointPool, endpoint: Endpoint, settings: Probe, *, tls: Callable[[], ssl.SSLContext]
+    pool: EndpointPool,
+    endpoint: Endpoint,
+    settings: Probe,
+    *,
+    tls: Callable[[], ssl.SSLContext],
+    times: Times | None = None,
 ) -> bool:
-    """Probe one endpoint, tell the pool, and return whether it answered."""
+    """Probe one endpoint, tell the pool and `times`, and return whether it answered."""
+    name = endpoint.name
     try:
         context = tls() if endpoint.origin.scheme == "https" else None
-        measured = await measure(endpoint, settings, tls=context)
+        aim = times.aim(name) if times is not None else None
+        measured = await measure(endpoint, settings, tls=context, aim=aim)
     except ProbeError as error:
         now = time.monotonic()
-        pool.probe_failed(endpoint.name, str(error), reached=error.reached, now=now)
+        pool.probe_failed(name, str(error), reached=error.reached, now=now)
         return False
-    pool.probed(endpoint.name, connect=measured.connect, warm=measured.warm, now=time.monotonic())
+    pool.probed(name, connect=measured.connect, warm=measured.warm, now=time.monotonic())
+    if times is not None and measured.date is not None:
+        times.dated(name, measured.date, asked=measured.asked, received=measured.heard)
     return True
 
 
@@ -138,6 +160,7 @@ async def probe_all(
     tls: Callable[[], ssl.SSLContext],
     count: int,
     told: Callable[[str, bool], None],
+    times: Times | None = None,
 ) -> None:
     """Probe every endpoint `count` times, 100 ms apart; `told` hears each name and outcome.
 
@@ -151,7 +174,8 @@ async def probe_all(
         await asyncio.sleep(APART * place / len(endpoints))  # a handshake delays others' timing
         for left in reversed(range(count)):
             async with gate:
-                told(endpoint.name, await probe_once(pool, endpoint, settings, tls=tls))
+                answered = await probe_once(pool, endpoint, settings, tls=tls, times=times)
+                told(endpoint.name, answered)
             await asyncio.sleep(APART if left else 0)
 
     await asyncio.gather(*(probe(place, endpoint) for place, endpoint in enumerate(endpoints)))

@@ -22,14 +22,14 @@ __all__ = ["ScriptedPort"]
 
 T = TypeVar("T")
 
-Step = int | tuple[int, "list[Header]"] | str
+Step = int | tuple[int, "list[Header]"] | tuple[int, "list[Header]", bytes] | str
 
 
 class ScriptedPort:
     """Plays one step for each attempt, and keeps what was sent.
 
-    A step is a status, a status with headers, or a failure: `refused`, `reset` or `invalid`. A
-    callable in place of the list decides by the request.
+    A step is a status, a status with headers and perhaps a body, or a failure: `refused`, `reset`
+    or `invalid`. A callable in place of the list decides by the request.
     """
 
     def __init__(
@@ -60,13 +60,17 @@ class ScriptedPort:
         return future.result(0)
 
     async def send(self, request: Outgoing, lease: Lease) -> Answer:  # noqa: ARG002
+        request.headers = list(request.headers)  # this is where they leave
         self.sent.append(request)
         self.clock.advance(self._takes)
         step = self._script.pop(0) if isinstance(self._script, list) else self._script(request)
         if isinstance(step, str):
             raise SendFailure(*FAILURES[step])
-        status, headers = step if isinstance(step, tuple) else (step, [])
-        return Answer(status, headers, None, {}, b"")
+        status, headers, *body = step if isinstance(step, tuple) else (step, [])
+        return Answer(status, headers, None, {}, *body or [b""])
+
+    async def peek(self, answer: Answer) -> str:
+        return (answer.content or b"").decode()
 
     async def keep(self, answer: Answer) -> Answer:
         return answer

@@ -21,13 +21,14 @@ import socket
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import h11
 
 from router.config import Config
 from router.endpoint import Endpoint
+from router.testing.messages import Received, Reply
 
 if TYPE_CHECKING:
     import ssl
@@ -43,29 +44,6 @@ ANSWER_WITHIN = 10.0
 LAST_WORDS = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A request as a region got it; `at` is Unix seconds by this host's clock."""
-
-    region: str
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: bytes
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a region answers; `chunks` are sent one by one, `pause` seconds apart."""
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    chunks: tuple[bytes, ...] | None = None
-    pause: float = 0.0
-
-
 class Region:
     """One server; set `latency`, `status`, `respond` or `silent` while it runs.
 
@@ -74,6 +52,7 @@ class Region:
         status: the status of every answer, where `respond` is not set.
         respond: makes the Reply for a Received, in place of an empty answer.
         silent: read requests and never answer.
+        clock: seconds by which its clock is ahead of this host's; set, it sends a Date header.
         received: every request that was read in full, probes left out.
         probes: how many probes came.
     """
@@ -86,11 +65,13 @@ class Region:
         self.status = 200
         self.respond: Callable[[Received], Reply] | None = None
         self.silent = False
+        self.clock: float | None = None
         self.received: list[Received] = []
         self.probes = 0
         self._owner = owner
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._polite_end = False
 
     @property
@@ -118,7 +99,7 @@ class Region:
         """Start to listen; the first time at a port that the system chooses."""
         if self._server is None:
             self._server = await asyncio.start_server(
-                self._serve, self.host, self.port, ssl=self._owner.tls, backlog=1024
+                self._accept, self.host, self.port, ssl=self._owner.tls, backlog=1024
             )
             self.port = self._server.sockets[0].getsockname()[1]
 
@@ -144,8 +125,14 @@ class Region:
         await self._close_listener()
         await self._reset_connections()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Note the connection at once, so that an end right now closes it too."""
         self._writers.add(writer)
+        serving = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             connection = h11.Connection(h11.SERVER)
             while connection.our_state is h11.IDLE:
@@ -175,7 +162,7 @@ class Region:
             elif isinstance(event, h11.Data):
                 body += event.data
             elif isinstance(event, h11.EndOfMessage) and head is not None:
-                return _received(self.name, head, bytes(body))
+                return Received.of(self.name, head, bytes(body))
             else:
                 return None
 
@@ -198,6 +185,8 @@ class Region:
         self, connection: h11.Connection, writer: asyncio.StreamWriter, method: str, reply: Reply
     ) -> None:
         headers = list(reply.headers.items())
+        if self.clock is not None and "date" not in {name.lower() for name in reply.headers}:
+            headers.append(("Date", formatdate(int(time.time() + self.clock), usegmt=True)))
         if reply.chunks is None:
             headers.append(("Content-Length", str(len(reply.body))))
         else:
@@ -214,11 +203,6 @@ class Region:
                     await asyncio.sleep(reply.pause)
         writer.write(connection.send(h11.EndOfMessage()) or b"")
         await writer.drain()
-
-
-def _received(region: str, head: h11.Request, body: bytes) -> Received:
-    headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
-    return Received(region, head.method.decode(), head.target.decode(), headers, body, time.time())
 
 
 class Regions:
@@ -249,9 +233,10 @@ class Regions:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for region in self:
-            self.run(region.end())
-        self.run(_cancel_others())
+        for _turn in range(2):  # a connection may be half accepted at the first time
+            for region in self:
+                self.run(region.end())
+            self.run(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(ANSWER_WITHIN)
         self._loop.close()

@@ -15,7 +15,7 @@ from router.version import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = [["probe"], ["rank"], ["check"], ["config", "schema"]]
+COMMANDS = [["probe"], ["rank"], ["check"], ["clock"], ["config", "schema"]]
 BLOCKED = """
 import sys
 
@@ -42,7 +42,7 @@ def test_help_names_every_command_and_how_to_complete_them() -> None:
     done = run("--help")
 
     assert done.exit_code == 0
-    for command in ("probe", "rank", "check", "config", "_ROUTER_COMPLETE=bash_source"):
+    for command in ("probe", "rank", "clock", "check", "config", "_ROUTER_COMPLETE=bash_source"):
         assert command in done.stdout
 
 

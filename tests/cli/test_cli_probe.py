@@ -6,15 +6,23 @@ import json
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli_runs import CHECKOUT, DEMO, column, environment, python, routes_of, run, written
+from cli_runs import (
+    CHECKOUT,
+    DEMO,
+    column,
+    environment,
+    python,
+    read_until,
+    routes_of,
+    run,
+    written,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +37,7 @@ ROW = re.compile(
 )
 DEAD = "- {name: dead, url: 'http://127.0.0.1:9'}"
 KEYS = ["rank", "name", "url", "region", "location", "tier", "distance_km", "prior_ms", "reason"]
-KEYS += ["rtt_ms", "spread_ms", "source", "probes_sent", "probes_answered", "health"]
+KEYS += ["rtt_ms", "spread_ms", "source", "probes_sent", "probes_answered", "health", "skew_s"]
 
 
 def rows(table: str) -> list[dict[str, Any]]:
@@ -136,7 +144,24 @@ def test_json_is_a_list_and_nothing_else(regions: Regions, tmp_path: Path) -> No
         "probes_sent": 3,
         "probes_answered": 0,
         "health": "down",
+        "skew_s": None,
     }
+
+
+def test_an_endpoint_whose_clock_the_others_contradict_is_told(
+    regions: Regions, tmp_path: Path
+) -> None:
+    for region in regions:
+        region.clock = 0.0
+    regions["far"].clock = -60.0
+
+    done = run("probe", routes_of(regions, tmp_path), "--json", "--count", "2")
+
+    skews = {row["name"]: row["skew_s"] for row in json.loads(done.stdout)}
+    assert (skews["near"], skews["middle"]) == (None, None)
+    assert skews["far"] == pytest.approx(-60.0, abs=1.5)
+    assert "its clock is " in done.stdout
+    assert "s behind" in done.stdout
 
 
 def test_watching_without_a_terminal_prints_one_block_after_another(
@@ -246,19 +271,6 @@ def test_a_terminal_sees_progress_on_stderr_which_is_gone_at_the_end(
     assert b"Probing" in seen
     assert b"/15" in seen
     assert seen.endswith(b"\x1b[2K")
-
-
-def read_until(terminal: int, words: bytes, *, within: float = 15.0) -> bytes:
-    """Return what a terminal shows up to `words`, or all of it if the other end goes first."""
-    seen, end = b"", time.monotonic() + within
-    while words not in seen and time.monotonic() < end:
-        if not select.select([terminal], [], [], 0.1)[0]:
-            continue
-        try:
-            seen += os.read(terminal, 65536)
-        except OSError:  # Linux says so when the last writer has closed
-            break
-    return seen
 
 
 def test_the_checkout_has_the_same_command_as_a_script(regions: Regions, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""When servers are asked again, and what is remembered of each."""
+"""When servers are asked again."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from random import Random
 
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.clock.ntp import PHI, Sample
-from router.clock.sync import Source, poll_wait
+from router.clock.ntp import PHI
+from router.clock.schedule import Spacing, poll_wait
 
 
 class Middle(Random):
@@ -22,7 +23,7 @@ class Middle(Random):
 
 # bound, failures, seconds to wait without jitter, with a target of 500 ms
 SCHEDULE = [
-    ("a good bound waits half an hour", 0.01, 0, 1800.0),
+    ("a good bound waits up to half an hour", 0.01, 0, 1575.0),
     ("a wider bound comes sooner", 0.15, 0, 1000.0),
     ("half the target is the floor", 0.25, 0, 64.0),
     ("over the target is the floor", 0.7, 0, 64.0),
@@ -34,7 +35,8 @@ SCHEDULE = [
     ("never right, first", math.inf, 1, 1.0),
     ("never right, second", math.inf, 2, 2.0),
     ("never right, sixth", math.inf, 6, 32.0),
-    ("never right, long", math.inf, 100_000, 64.0),
+    ("never right, tenth", math.inf, 10, 512.0),
+    ("never right, long", math.inf, 100_000, 3600.0),
 ]
 
 
@@ -64,51 +66,37 @@ def test_no_wait_is_out_of_its_limits(
 
 def test_hosts_that_started_together_do_not_poll_together() -> None:
     waits = [poll_wait(bound=0.0, target=5.0, failures=0, random=Random(n)) for n in range(200)]
-    assert min(waits) < 1440
-    assert max(waits) > 2160
-    assert all(1350 <= wait <= 2250 for wait in waits)
+    assert min(waits) < 1400
+    assert max(waits) > 1750
+    assert all(1350 <= wait <= 1800 for wait in waits)
 
 
-def sample(theta: float, *, delta: float = 0.02, taken: float = 0.0) -> Sample:
-    return Sample(theta=theta, delta=delta, epsilon=0.001, taken=taken)
+def asked_for(*times: float) -> list[float]:
+    """Return when rounds begin that are asked for at these boot times."""
+    spacing, began = Spacing(), []
+    for time in times:
+        start = max(time, time + spacing.wait(time))
+        spacing.note(start)
+        began.append(start)
+    return began
 
 
-def test_the_best_sample_is_the_one_with_the_least_bound_now() -> None:
-    source = Source("ntp.example.net")
-    early, late = sample(5.0, delta=0.01, taken=0.0), sample(5.0, delta=0.05, taken=100.0)
-    source.hear(early)
-    source.hear(late)
-    assert source.best(100.0) == early
-    source.hear(later := sample(5.0, delta=0.05, taken=1000.0))
-    assert source.best(1000.0) == later
+def test_a_round_that_is_asked_for_begins_at_once() -> None:
+    assert asked_for(5000.0) == [5000.0]
 
 
-def test_eight_samples_are_kept() -> None:
-    source = Source("ntp.example.net")
-    for taken in range(20):
-        source.hear(sample(5.0, taken=float(taken)))
-    assert [kept.taken for kept in source.samples] == list(range(12, 20))
+def test_rounds_that_are_asked_for_all_the_time_come_ever_more_rarely() -> None:
+    spacing, now = Spacing(), 0.0
+    began: list[float] = []
+    while len(began) < 10:
+        if spacing.wait(now) == 0:
+            spacing.note(now)
+            began.append(now)
+        now += 0.25
+    gaps = [after - before for before, after in itertools.pairwise(began)]
+    assert gaps == [1, 2, 4, 8, 16, 32, 64, 64, 64]
 
 
-def test_a_sample_that_contradicts_older_ones_ends_them() -> None:
-    source = Source("ntp.example.net")
-    source.hear(sample(5.0, delta=0.001))
-    source.hear(jumped := sample(7.0, delta=0.3, taken=64.0))
-    assert list(source.samples) == [jumped]
-    assert source.best(64.0) == jumped
-
-
-def test_the_interval_that_was_too_short_is_doubled() -> None:
-    source = Source("ntp.example.net")
-    source.ask(0.0)
-    source.ask(1800.0)
-    source.rest()
-    assert source.due == 1800.0 + 3600.0
-
-
-def test_no_server_is_left_alone_for_more_than_36_hours() -> None:
-    source = Source("ntp.example.net")
-    source.ask(0.0)
-    for _ in range(50):
-        source.rest()
-    assert source.due == 36 * 3600
+def test_after_ten_quiet_minutes_they_may_come_fast_again() -> None:
+    assert asked_for(0, 1, 3, 603, 603) == [0, 1, 3, 603, 611]
+    assert asked_for(0, 1, 3, 604, 604) == [0, 1, 3, 604, 605]

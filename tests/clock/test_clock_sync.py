@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from contextlib import ExitStack
@@ -12,18 +13,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from router.clock import Clock
-from router.clock.clock import boottime
+from router.clock.host import THIS_HOST, Host
 from router.clock.sync import Synchroniser
 from router.config.settings import ClockSettings
 from router.errors import ConfigError
 from router.testing.ntp import NtpServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from router.testing.ntp import Script
 
 MS = 10**6
+HOST = dataclasses.replace(THIS_HOST, kernel=lambda: None)  # this machine may be synchronised
 
 
 def kiss(code: bytes) -> Script:
@@ -41,11 +43,13 @@ class Middle(Random):
         return (a + b) / 2
 
 
-def make(*servers: NtpServer | str, **more: object) -> tuple[Synchroniser, Clock]:
+def make(
+    *servers: NtpServer | str, host: Host = HOST, **more: object
+) -> tuple[Synchroniser, Clock]:
     names = tuple(server if isinstance(server, str) else server.address for server in servers)
-    clock = Clock()
+    clock = Clock(host=host)
     options = {"random": Random(1), "timeout": 0.2} | more
-    return Synchroniser(ClockSettings(servers=names), clock, **options), clock  # type: ignore[arg-type]
+    return Synchroniser(ClockSettings(servers=names), clock, host=host, **options), clock  # type: ignore[arg-type]
 
 
 def error_ns(clock: Clock) -> int:
@@ -64,7 +68,7 @@ def test_one_round_sets_the_clock() -> None:
 
 def test_the_wall_clock_of_the_host_does_not_matter() -> None:
     with NtpServer() as server:
-        synchroniser, clock = make(server, wall=lambda: 0.0)
+        synchroniser, clock = make(server, host=dataclasses.replace(HOST, wall_ns=lambda: 0))
         assert asyncio.run(synchroniser.once())
     assert error_ns(clock) < 200 * MS
 
@@ -139,28 +143,41 @@ def test_a_server_that_refuses_us_is_never_asked_again(
     with NtpServer() as good, NtpServer(script=kiss(code)) as refusing:
         synchroniser, clock = make(good, refusing)
         assert asyncio.run(synchroniser.once())  # the one that is left is the majority
+        synchroniser.nudge()
         assert asyncio.run(synchroniser.once())
         assert (good.requests, refusing.requests) == (2, 1)
         assert f"{refusing.address}: the server sends the kiss code {code.decode()}" in caplog.text
     assert clock.now().status == "degraded"
 
 
-class Boot:
-    """Boot time that can be moved forwards."""
+class Machine:
+    """This machine, at a later time."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
 
-    def __call__(self) -> float:
-        return boottime() + self.ahead
+    def wall(self) -> float:
+        return time.time() + self.ahead
+
+    def host(self) -> Host:
+        def later(clock: Callable[[], int]) -> Callable[[], int]:
+            return lambda: clock() + round(self.ahead * 1e9)
+
+        return Host(
+            boot_ns=later(THIS_HOST.boot_ns),
+            wall_ns=later(THIS_HOST.wall_ns),
+            monotonic_ns=later(THIS_HOST.monotonic_ns),
+            raw_ns=later(THIS_HOST.raw_ns),
+            kernel=lambda: None,
+        )
 
 
 def test_a_server_that_is_asked_too_often_is_left_alone_twice_as_long_each_time() -> None:
-    boot = Boot()
+    machine = Machine()
     with NtpServer(script=kiss(b"RATE")) as server:
-        synchroniser, _ = make(server, boottime=boot)
+        synchroniser, _ = make(server, host=machine.host())
         for ahead, requests in [(0, 1), (120, 1), (130, 2), (385, 2), (395, 3), (900, 3), (930, 4)]:
-            boot.ahead = float(ahead)
+            machine.ahead = float(ahead)
             asyncio.run(synchroniser.once())
             assert server.requests == requests, ahead
 
@@ -170,16 +187,16 @@ class EnoughError(Exception):
 
 
 class Sleep:
-    """Lets boot time pass at once, and ends the loop after `count` waits."""
+    """Lets time pass at once, and ends the loop after `count` waits."""
 
-    def __init__(self, boot: Boot, *, count: int) -> None:
-        self.boot = boot
+    def __init__(self, machine: Machine, *, count: int) -> None:
+        self.machine = machine
         self.count = count
         self.waits: list[float] = []
 
     async def __call__(self, seconds: float) -> None:
         self.waits.append(seconds)
-        self.boot.ahead += seconds
+        self.machine.ahead += seconds
         if len(self.waits) == self.count:
             raise EnoughError
 
@@ -191,19 +208,21 @@ def test_the_loop_polls_retries_and_recovers_on_schedule() -> None:
         good = answering[server.requests - 1]
         return (reply,) if good else kiss(b"INIT")(request, reply)
 
-    sleep = Sleep(Boot(), count=len(answering))
-    with NtpServer(script=script) as server:
-        synchroniser, _ = make(server, random=Middle(), boottime=sleep.boot, sleep=sleep)
+    machine = Machine()
+    sleep = Sleep(machine, count=len(answering))
+    with NtpServer(script=script, wall=machine.wall) as server:
+        synchroniser, _ = make(server, random=Middle(), host=machine.host(), sleep=sleep)
         with pytest.raises(EnoughError):
             asyncio.run(synchroniser.run())
         assert server.requests == len(answering)
-    assert sleep.waits == pytest.approx([1, 2, 1800, 1800, 64, 128, 1800])
+    assert sleep.waits == pytest.approx([1, 2, 1575, 1575, 64, 128, 1575])
 
 
 def test_the_loop_waits_for_a_resting_server() -> None:
-    sleep = Sleep(Boot(), count=3)
+    machine = Machine()
+    sleep = Sleep(machine, count=3)
     with NtpServer(script=kiss(b"RATE")) as server:
-        synchroniser, _ = make(server, random=Middle(), boottime=sleep.boot, sleep=sleep)
+        synchroniser, _ = make(server, random=Middle(), host=machine.host(), sleep=sleep)
         with pytest.raises(EnoughError):
             asyncio.run(synchroniser.run())
         assert server.requests == 3
@@ -211,11 +230,11 @@ def test_the_loop_waits_for_a_resting_server() -> None:
 
 
 def test_the_loop_ends_when_every_server_has_refused() -> None:
-    boot = Boot()
     with NtpServer(script=kiss(b"DENY")) as server:
-        synchroniser, clock = make(server, boottime=boot, sleep=Sleep(boot, count=9))
+        synchroniser, clock = make(server, sleep=Sleep(Machine(), count=1))
         asyncio.run(asyncio.wait_for(synchroniser.run(), 5))
         assert server.requests == 1
+        assert [report.verdict for report in synchroniser.report()] == ["dropped"]
     assert clock.settled
     assert clock.now().source == "wall"
 

@@ -14,6 +14,8 @@ from router.auth.token import TokenManager
 from router.balance.pool import EndpointPool
 from router.call import Answer, Body, Call, Once, Outgoing, Timeouts
 from router.clock.clock import Clock
+from router.clock.host import THIS_HOST
+from router.clock.keeper import Keeper
 from router.desk import Desk
 from router.flow import route
 from router.geo.prior import Prior
@@ -58,8 +60,7 @@ class Stage:
             pool=self.pool,
             limiter=self.limiter,
             tokens=tokens,
-            clock=Clock(settle_within=0),
-            stamper=None,
+            keeper=Keeper(Clock(settle_within=0), host=THIS_HOST),
             failover=self.failover,
             chance=random.Random(1),
         )
@@ -276,8 +277,7 @@ def with_tokens(script: list[Any]) -> tuple[Stage, Shop]:
         pool=stage.pool,
         limiter=stage.limiter,
         tokens=shop.manager,
-        clock=Clock(settle_within=0),
-        stamper=None,
+        keeper=stage.desk.keeper,
         failover=stage.failover,
         chance=random.Random(1),
     )

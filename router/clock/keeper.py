@@ -1,0 +1,211 @@
+"""What the flow and the probes ask about time: Keeper, in front of Clock, Stamper and Dates.
+
+Rule 1: a stamp is UTC; or the time of the endpoint's own clock, where the settings say so or the
+        endpoint has refused a stamp of UTC. Our own clock still decides while it agrees with what
+        the endpoint's Dates tell.
+Rule 2: every answer's Date is heard, since it costs nothing: it is the rung below NTP, the one way
+        to see a silent pause of this machine, and the proof that a region's clock is off.
+Rule 3: an answer is taken for a skew error only where requests carry a time at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.clock.dates import RESOLUTION, Dates, Heard, date_of, skew
+from router.clock.reading import Reading, Stamp
+from router.forks import register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from router.clock.clock import Clock
+    from router.clock.host import Host
+    from router.clock.select import Interval
+    from router.clock.stamp import Stamper
+    from router.config.skew_errors import SkewError
+
+__all__ = ["Keeper"]
+
+NS = 1e9
+RECKON_EVERY = 0.1
+COMPARE_EVERY = 1.0
+NOTEWORTHY = 0.05
+
+Header = tuple[bytes, bytes]
+
+
+class Keeper:
+    """Stamps requests, and learns the time from their answers.
+
+    Args:
+        clock: UTC with a bound.
+        host: the clocks of this machine.
+        stamper: writes the header; None: requests are not stamped.
+        by_server: stamp with the endpoint's own clock wherever it is known.
+        skew_errors: the answers that say that a timestamp was wrong.
+        aims: whether probes may wait for the turn of a second while the clock is unsure.
+        told: hears by how many seconds an endpoint's clock is off, or None once it is not.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        host: Host,
+        stamper: Stamper | None = None,
+        by_server: bool = False,
+        skew_errors: Iterable[SkewError] = (),
+        aims: bool = False,
+        told: Callable[[str, float | None], None] = lambda *_: None,
+    ) -> None:
+        self.clock = clock
+        self.stamper = stamper
+        self.boottime = host.boottime
+        self._by_server = by_server
+        self._aims = aims
+        self._patterns: dict[int, list[SkewError]] = {}
+        for error in skew_errors:
+            self._patterns.setdefault(error.status, []).append(error)
+        self._told = told
+        self._dates = Dates()
+        register(self)
+        self._refused: set[str] = set()
+        self._skews: dict[str, float] = {}
+        self._reckoned = 0.0
+        self._compared: dict[str, float] = {}
+        self._news: set[str] = set()
+
+    def reset_after_fork(self) -> None:
+        """Take locks of one's own."""
+        self._dates.reset_after_fork()
+
+    # -- stamping
+
+    def check(self, endpoint: str) -> None:
+        """Raise ClockError where the settings forbid to send with a clock as unsure as now."""
+        if self.stamper is not None and self.stamper.refuses:
+            self.stamper.check(self.stamp(endpoint))
+
+    def stamp(self, endpoint: str) -> Stamp:
+        """Return the time that a request to `endpoint` carries if it leaves now."""
+        ours = self.clock.now()
+        if not self._by_server and endpoint not in self._refused:
+            return ours
+        at, reading = ours
+        interval = self._dates.interval(endpoint, at / NS)
+        if interval is None:
+            return ours
+        low, high = interval
+        theta = reading.theta_ns / NS
+        if not low <= theta <= high:
+            theta = (low + high) / 2
+        bound = int(max(high - theta, theta - low) * NS) + 1
+        return Stamp((at, Reading(int(theta * NS), bound, "degraded", "server")))
+
+    def header(self, stamp: Stamp) -> Header | None:
+        """Return the header that carries the stamp, or None where requests go without.
+
+        Raises:
+            ClockError: `clock.when_unsure` is refuse, and the stamp is not sure enough.
+        """
+        return None if self.stamper is None else self.stamper.header(stamp)
+
+    # -- learning
+
+    def heard(self, endpoint: str, headers: Iterable[Header], *, asked: float) -> None:
+        """Learn from the headers of an answer to what was sent at boot time `asked`."""
+        received = self.boottime()
+        date = date_of(headers)
+        if date is not None:
+            self.dated(endpoint, date, asked=asked, received=received)
+
+    def dated(self, endpoint: str, date: float, *, asked: float, received: float) -> None:
+        """Learn from a Date, in Unix seconds, made between two boot times."""
+        heard = self._dates.hear(endpoint, date, asked=asked, received=received)
+        if heard is Heard.STEPPED:
+            self.clock.suspect()
+        due = received - self._compared.get(endpoint, 0.0) >= COMPARE_EVERY
+        if due or heard is not Heard.UNCHANGED:
+            self._news.add(endpoint)
+        if self._news and received - self._reckoned >= RECKON_EVERY:
+            self.reckon()
+
+    def reckon(self) -> None:
+        """Put together what was heard, now: answers alone bring it about every 100 ms at most."""
+        now = self._reckoned = self.boottime()
+        news, self._news = self._news, set()
+        self.clock.suppose(self._dates.overall(now))
+        for endpoint in news:
+            self._compared[endpoint] = now
+            self._compare(endpoint, now)
+
+    def _compare(self, endpoint: str, now: float) -> None:
+        """Tell if it turns out, or no longer does, that the endpoint's clock is off."""
+        ours, theirs = self.clock.interval(), self._dates.interval(endpoint, now)
+        if ours is None or theirs is None:
+            return
+        found, before = skew(theirs, ours), self._skews.get(endpoint)
+        if found is None:
+            self._skews.pop(endpoint, None)
+        else:
+            self._skews[endpoint] = found
+        if (found is None) != (before is None) or (
+            found is not None and before is not None and abs(found - before) > NOTEWORTHY
+        ):
+            self._told(endpoint, found)
+
+    def theirs(self, endpoint: str) -> Interval | None:
+        """Return the least and greatest UTC minus boot time by an endpoint's own clock, seconds.
+
+        None if no answer of it told the time.
+        """
+        return self._dates.interval(endpoint, self.boottime())
+
+    def aim(self, endpoint: str) -> Callable[[float], float] | None:
+        """Return what says how long a probe should wait to meet the turn of a second.
+
+        Only while the clock needs it: its bound is above the target and no NTP server helps.
+        """
+        if not self._aims or not self.clock.settled or self.clock.now().status != "unsynchronised":
+            return None
+        return lambda travel: self._dates.aim(endpoint, now=self.boottime(), travel=travel)
+
+    def retain(self, endpoints: Collection[str]) -> None:
+        """Forget what was learnt about all other endpoints."""
+        self._dates.retain(endpoints)
+        self._refused &= set(endpoints)
+        for known in (self._skews, self._compared):
+            for gone in known.keys() - set(endpoints):
+                known.pop(gone, None)
+
+    # -- being refused
+
+    def may_be_skew_error(self, status: int) -> bool:
+        """Return whether an answer's body has to be looked at to know."""
+        return self.stamper is not None and status in self._patterns
+
+    def is_skew_error(self, status: int, text: str) -> bool:
+        """Return whether an answer says that the request's time was wrong."""
+        return any(error.pattern.search(text) for error in self._patterns.get(status, ()))
+
+    def refused(self, endpoint: str, headers: Iterable[Header], *, asked: float) -> bool:
+        """Stamp with the endpoint's own clock from now on; return whether that is known.
+
+        Args:
+            endpoint: its name.
+            headers: those of the answer that refused the time. Its Date is of the very clock that
+                judged, so it counts for more than anything that the endpoint said before.
+            asked: boot time in seconds before which the request has not left.
+        """
+        self._refused.add(endpoint)
+        date, received = date_of(headers), self.boottime()
+        known = self._dates.interval(endpoint, received)
+        if date is not None and known is not None and not _allows(known, date, asked, received):
+            self._dates.forget(endpoint)
+            self.dated(endpoint, date, asked=asked, received=received)
+        return date is not None or known is not None
+
+
+def _allows(known: Interval, date: float, asked: float, received: float) -> bool:
+    return known[0] <= date + RESOLUTION - asked and date - received <= known[1]

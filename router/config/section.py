@@ -1,0 +1,23 @@
+"""What every section of the configuration has in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from router.units import parse_fields
+
+__all__ = ["Section"]
+
+
+class Section:
+    """What every section does when it is made: parse its fields, check them, refuse the unknown."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        parse_fields(self)
+        self.check()
+
+    def check(self) -> None:
+        """Raise ConfigError where fields contradict each other."""

@@ -1,0 +1,152 @@
+"""The headers of one attempt as they leave: the time, and what is signed together with it.
+
+Rule 1: the time is taken when the wire iterates over the headers, which it does when it writes
+        them, not when the attempt begins: a request may wait for a connection for seconds. Measured
+        with 1.5 s of waiting: a stamp set earlier arrived 1.4 s old.
+Rule 2: a signer that covers the time runs at the same moment.
+Rule 3: a wire that looks again at once (HTTP/2 does) gets the same headers. One that looked too
+        early, and looks again when they are older than FRESH, gets new ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from router.errors import SigningError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from router.call import Header, Outgoing
+    from router.clock.keeper import Keeper
+    from router.clock.reading import Stamp
+
+__all__ = ["Departure", "Signer", "Signing"]
+
+FRESH = 0.05
+NS = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What a signer sees of an attempt whose headers leave now.
+
+    Attributes:
+        endpoint: the endpoint's name.
+        method: the request's method.
+        url: scheme, host, path and query as they are sent.
+        headers: name and value of those so far, the timestamp among them.
+        body: the body, or None if it is a stream that can be read only once.
+        stamp: the time of this attempt, with its bound.
+    """
+
+    endpoint: str
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    stamp: Stamp
+
+
+class Signer(Protocol):
+    """Makes the headers that prove a request; it is called for each attempt, and must be quick."""
+
+    def __call__(self, signing: Signing, /) -> Iterable[tuple[str, str]]:
+        """Return headers to add; one of a name that is there already takes its place."""
+        ...
+
+
+class Departure:
+    """The headers of one attempt; iterating over it is what takes the time.
+
+    Attributes:
+        asked: boot time in seconds before which the request has surely not left.
+        stamp: the time that they carry, or None.
+        header: how it is written there, or None.
+    """
+
+    __slots__ = (
+        "_fixed",
+        "_keeper",
+        "_made",
+        "_request",
+        "_signer",
+        "asked",
+        "header",
+        "stamp",
+    )
+
+    def __init__(self, request: Outgoing, keeper: Keeper, signer: Signer | None) -> None:
+        """Take the place of the request's headers, if there is anything to make."""
+        self._request = request
+        self._keeper = keeper
+        self._signer = signer
+        self._fixed = request.headers
+        self._made: list[Header] | None = None
+        self.stamp: Stamp | None = None
+        self.header: Header | None = None
+        self.asked = keeper.boottime()
+        if keeper.stamper is not None or signer is not None:
+            request.headers = self
+
+    @property
+    def endpoint(self) -> str:
+        """The name of the endpoint that the request goes to."""
+        return self._request.endpoint.name
+
+    def __iter__(self) -> Iterator[Header]:
+        return iter(self.headers())
+
+    def headers(self) -> list[Header]:
+        """Return the headers, made now unless they were made just now.
+
+        Raises:
+            ClockError: the clock became too unsure while the request waited for its connection.
+            SigningError: the signer failed.
+        """
+        made = self._made
+        if made is None:
+            made = self._make()
+            self.asked = self._taken()
+        elif self._keeper.boottime() - self._taken() > FRESH:
+            made = self._make()
+        return made
+
+    def _taken(self) -> float:
+        return 0.0 if self.stamp is None else self.stamp[0] / NS
+
+    def _make(self) -> list[Header]:
+        stamp = self.stamp = self._keeper.stamp(self._request.endpoint.name)
+        header = self.header = self._keeper.header(stamp)
+        made = list(self._fixed) if header is None else [*self._fixed, header]
+        if self._signer is not None:
+            made = self._signed(made, self._signer)
+        self._made = made
+        return made
+
+    def _signed(self, headers: list[Header], signer: Signer) -> list[Header]:
+        try:
+            made = [
+                (name.encode("ascii"), value.encode("latin-1"))
+                for name, value in signer(self._unsigned(headers))
+            ]
+        except Exception as error:
+            raise SigningError(
+                f"the signer raised {type(error).__name__}: nothing was sent"
+            ) from error
+        theirs = {name.lower() for name, _ in made}
+        return [pair for pair in headers if pair[0].lower() not in theirs] + made
+
+    def _unsigned(self, headers: list[Header]) -> Signing:
+        request, stamp = self._request, self.stamp
+        assert stamp is not None
+        origin = request.endpoint.origin
+        return Signing(
+            endpoint=self.endpoint,
+            method=request.method,
+            url=f"{origin.scheme}://{origin.authority}{request.target.decode('ascii')}",
+            headers=tuple((n.decode("ascii"), v.decode("latin-1")) for n, v in headers),
+            body=b"".join(request.body.stream) if request.body.replayable else None,
+            stamp=stamp,
+        )

@@ -1,0 +1,50 @@
+"""Whether a configuration can be served, and whether it can take another's place while serving."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from typing import TYPE_CHECKING
+
+from router.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from router.config import Config
+    from router.endpoint import Endpoint
+
+__all__ = ["refuse_what_is_missing", "refuse_what_needs_a_new_router", "unmoved"]
+
+logger = logging.getLogger("router")
+
+FIXED = ("geo", "clock", "token", "limits", "probe", "tls", "http2")
+
+
+def unmoved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> set[str]:
+    """Return the names behind which the same server stands as before."""
+    servers = {(endpoint.name, endpoint.url, endpoint.address) for endpoint in before}
+    return {e.name for e in now if (e.name, e.url, e.address) in servers}
+
+
+def refuse_what_is_missing(config: Config) -> None:
+    """Refuse a setting whose silent absence would break a promise; say so of a lesser one."""
+    if config.limits.share is not None:
+        raise ConfigError(
+            "limits.share: this release limits each process by itself: "
+            "take share out, and divide the limit by the number of processes"
+        )
+    if config.http2 and importlib.util.find_spec("h2") is None:
+        raise ConfigError("http2: HTTP/2 needs h2: pip install 'region-router[http2]'")
+    if config.failover.hedge is not None:
+        logger.warning("failover.hedge is accepted, but this release does not hedge requests yet")
+
+
+def refuse_what_needs_a_new_router(before: Config, now: Config) -> None:
+    """Raise ConfigError where a section differs whose part lives as long as its Router."""
+    for section in FIXED:
+        if getattr(now, section) != getattr(before, section):
+            raise ConfigError(
+                f"{section}: changes of this section need a new Router: "
+                "endpoints, hosts and failover can be reloaded"
+            )

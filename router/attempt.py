@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from router.balance.ranking import Ranked
+    from router.call import Header
     from router.clock.reading import Stamp
 
 __all__ = ["Attempt", "Trace"]
@@ -42,7 +43,7 @@ class Attempt:
         elapsed: seconds from sending to the response headers or the failure.
         maybe_processed: whether the server may have acted although no answer came.
         chosen: its place in the ranking at that moment, and `ranking` its rivals.
-        stamp: the timestamp header as sent, or None.
+        header: the timestamp's name and value as sent, or None.
         clock: the time at which its headers left, with its bound, where they were stamped.
     """
 
@@ -55,8 +56,13 @@ class Attempt:
     maybe_processed: bool
     chosen: Ranked
     ranking: Sequence[Ranked]
-    stamp: str | None = None
+    header: Header | None = None
     clock: Stamp | None = None
+
+    @property
+    def stamp(self) -> str | None:
+        """The timestamp as sent, or None."""
+        return None if self.header is None else self.header[1].decode("ascii")
 
     @property
     def stamped(self) -> str | None:

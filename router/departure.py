@@ -83,11 +83,13 @@ class Departure:
         self._keeper = keeper
         self._signer = signer
         self._fixed = request.headers
-        self._made: list[Header] | None = None
+        self._made: list[Header] = []
         self.stamp: Stamp | None = None
         self.header: Header | None = None
-        self.asked = keeper.boottime()
-        if keeper.stamper is not None or signer is not None:
+        if keeper.stamper is None and signer is None:
+            self.asked = keeper.boottime()
+        else:
+            self.asked = 0.0
             request.headers = self
 
     @property
@@ -105,25 +107,24 @@ class Departure:
             ClockError: the clock became too unsure while the request waited for its connection.
             SigningError: the signer failed.
         """
-        made = self._made
-        if made is None:
-            made = self._make()
-            self.asked = self._taken()
-        elif self._keeper.boottime() - self._taken() > FRESH:
-            made = self._make()
+        stamp = self.stamp
+        if stamp is None:
+            made, stamp = self._make()
+            self.asked = stamp[0] / NS
+        elif self._keeper.boottime() - stamp[0] / NS > FRESH:
+            made, _ = self._make()
+        else:
+            made = self._made
         return made
 
-    def _taken(self) -> float:
-        return 0.0 if self.stamp is None else self.stamp[0] / NS
-
-    def _make(self) -> list[Header]:
+    def _make(self) -> tuple[list[Header], Stamp]:
         stamp = self.stamp = self._keeper.stamp(self._request.endpoint.name)
         header = self.header = self._keeper.header(stamp)
         made = list(self._fixed) if header is None else [*self._fixed, header]
         if self._signer is not None:
             made = self._signed(made, self._signer)
         self._made = made
-        return made
+        return made, stamp
 
     def _signed(self, headers: list[Header], signer: Signer) -> list[Header]:
         try:

@@ -125,11 +125,13 @@ async def settled_clock(call: Call, choice: Choice, desk: Desk, port: Port) -> N
     Raises:
         ClockError: the clock is too unsure, and `clock.when_unsure` is refuse.
     """
-    if desk.keeper.stamper is None:
+    stamper, clock = desk.keeper.stamper, desk.keeper.clock
+    if stamper is None:
         return
-    while (settling := desk.keeper.clock.settling(port.now())) > 0:
+    while not clock.settled and (settling := clock.settling(port.now())) > 0:
         await port.sleep(min(settling, SETTLING_STEP, time_left(call, port)))
-    desk.keeper.check(choice.ranked.name)
+    if stamper.refuses:
+        stamper.check(desk.keeper.stamp(choice.ranked.name))
 
 
 def credentials(token: Token | None) -> list[Header]:

@@ -105,7 +105,7 @@ def note(
             maybe_processed=outcome.verdict is Verdict.UNCERTAIN,
             chosen=choice.ranked,
             ranking=choice.ranking,
-            stamp=None if departure.header is None else departure.header[1].decode("ascii"),
+            header=departure.header,
             clock=departure.stamp,
         )
     )

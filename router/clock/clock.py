@@ -86,8 +86,9 @@ class Clock:
         """Return the best estimate of UTC with its bound: for windows such as 5 s either way."""
         boot_ns = self._boot_ns  # a method call on an attribute is slower
         at = boot_ns()
-        if at >= self._until:
-            self._look(at)
+        if at < self._until:
+            return Stamp((at, self._reading))
+        self._look(at)
         return Stamp((at, self._reading))
 
     def time_ns(self) -> int:

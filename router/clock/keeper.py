@@ -82,11 +82,6 @@ class Keeper:
 
     # -- stamping
 
-    def check(self, endpoint: str) -> None:
-        """Raise ClockError where the settings forbid to send with a clock as unsure as now."""
-        if self.stamper is not None and self.stamper.refuses:
-            self.stamper.check(self.stamp(endpoint))
-
     def stamp(self, endpoint: str) -> Stamp:
         """Return the time that a request to `endpoint` carries if it leaves now."""
         ours = self.clock.now()

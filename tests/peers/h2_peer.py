@@ -106,4 +106,3 @@ def http2_server(authority: trustme.CA, *, latency: float, streams: int) -> Iter
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
-

@@ -181,7 +181,8 @@ def test_a_clock_that_becomes_unsure_while_a_request_waits_refuses_it(
     with Regions(only=0.0) as regions:
         config = regions.config(clock=refusing, probe=router.Probe(enabled=False))
         with router.Router(config) as shared:
-            monkeypatch.setattr(shared.keeper, "check", lambda _: None)  # it was sure, then
+            assert shared.keeper.stamper is not None
+            monkeypatch.setattr(shared.keeper.stamper, "check", lambda _: None)  # it was sure, then
             monkeypatch.setattr(shared.clock, "_max_error", 0.0)  # and is not sure any more
             with pytest.raises(router.ClockError, match="when_unsure is refuse"):
                 both(KINDS[kind], shared)

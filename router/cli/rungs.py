@@ -88,7 +88,7 @@ def _ntp(claim: Claim | None, servers: Sequence[SourceReport]) -> str:
         return "what a majority said earlier: the last round brought none"
     if claim is not None:
         used = sum(server.verdict == "used" for server in servers)
-        return f"{used} of {_count(servers, 'server')} agree"
+        return f"{used} of {_count(servers, 'server')} agree{'s' * (len(servers) == 1)}"
     if all(server.offset is None for server in servers):
         return "no server gave a usable answer"
     return f"no majority of the {_count(servers, 'server')} agrees"

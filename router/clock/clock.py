@@ -71,6 +71,7 @@ class Clock:
         self._http: Claim | None = None
         self._detector = Detector()
         self._listeners: list[Callable[[], None]] = []
+        self._kept = False
         self._settled = settle_within <= 0
         self._asked: float | None = None
         self.reset_after_fork()
@@ -159,6 +160,7 @@ class Clock:
             )
             disputed = self._trust.dispute > 0
             if not disputed:
+                self._kept = bool(self._listeners)
                 self._detector.anchor(since or self._host.hands())
             self._publish(self._host.hands())
             self._settled = True
@@ -214,8 +216,9 @@ class Clock:
         disturbance = self._detector.look(hands)
         if disturbance is not None:
             self._http = None  # it was measured before; the next answers bring another
-            if self._listeners and self.bound(hands.boot) > self._max_error:
-                self._settled, self._asked = False, None  # requests may wait for the next round
+            if self._kept and self.bound(hands.boot) > self._max_error:
+                # Requests may wait for the next round; if that fails, not for those after it.
+                self._kept, self._settled, self._asked = False, False, None
         return disturbance
 
     def _tell(self, disturbance: Disturbance | None, words: str | None) -> None:

@@ -243,6 +243,17 @@ def test_sleep_asks_for_a_round_and_requests_may_wait_for_it(fake: FakeTime) -> 
     assert kept.clock.settling(10.1) == 0
 
 
+def test_clocks_that_are_moved_again_and_again_hold_requests_up_once(fake: FakeTime) -> None:
+    kept = Kept(fake)
+    kept.hear()
+    for n in range(20):
+        fake.pass_by(0.2)
+        fake.wall += 2.0
+        kept.clock.now()
+        assert kept.clock.settling(n * 0.5) == max(0.0, 1.0 - n * 0.5)  # nobody answers
+    assert kept.rounds_asked == 20
+
+
 def test_a_slew_asks_for_a_round_and_widens_the_bound(fake: FakeTime) -> None:
     kept = Kept(fake)
     kept.hear(bound=0.01)

@@ -10,6 +10,7 @@ Rule 3: a wire that looks again at once (HTTP/2 does) gets the same headers. One
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,6 +27,7 @@ __all__ = ["Departure", "Signer", "Signing"]
 
 FRESH = 0.05
 NS = 1e9
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +130,12 @@ class Departure:
 
     def _signed(self, headers: list[Header], signer: Signer) -> list[Header]:
         try:
-            made = [
-                (name.encode("ascii"), value.encode("latin-1"))
-                for name, value in signer(self._unsigned(headers))
-            ]
+            returned = list(signer(self._unsigned(headers)))
         except Exception as error:
             raise SigningError(
-                f"the signer raised {type(error).__name__}: nothing was sent"
+                f"the signer raised {type(error).__name__}, or returned no list: nothing was sent"
             ) from error
+        made = [_checked(pair) for pair in returned]
         theirs = {name.lower() for name, _ in made}
         return [pair for pair in headers if pair[0].lower() not in theirs] + made
 
@@ -151,3 +151,24 @@ class Departure:
             body=b"".join(request.body.stream) if request.body.replayable else None,
             stamp=stamp,
         )
+
+
+def _checked(pair: object) -> Header:
+    """Return a signer's header as it is sent.
+
+    Raises:
+        SigningError: it cannot be sent; the value is not shown.
+    """
+    match pair:
+        case (str() as name, str() as value) if HEADER_NAME.fullmatch(name):
+            written = value.encode("latin-1", "replace")
+            if (
+                name.lower() != "host"
+                and written.decode("latin-1") == value
+                and value.isprintable()
+            ):
+                return name.encode("ascii"), written
+    raise SigningError(
+        "the signer has to return pairs of text, a header's name (other than Host) and a value of "
+        "one line: nothing was sent"
+    )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["route"]
 
 SETTLING_STEP = 0.01
+SETTLED_WITHIN = 1.0
 CORRECTABLE = frozenset({Verdict.UNAUTHORISED, Verdict.SKEWED})
 
 
@@ -120,18 +121,18 @@ async def current_token(call: Call, desk: Desk, port: Port) -> Token | None:
 
 
 async def settled_clock(call: Call, choice: Choice, desk: Desk, port: Port) -> None:
-    """Wait briefly for the first synchronisation, right after the start; then see if it will do.
+    """Wait briefly for a clock that is sure, right after the start; then see if it will do.
 
     Raises:
         ClockError: the clock is too unsure, and `clock.when_unsure` is refuse.
     """
-    stamper, clock = desk.keeper.stamper, desk.keeper.clock
+    keeper, stamper, began = desk.keeper, desk.keeper.stamper, port.now()
     if stamper is None:
         return
-    while not clock.settled and (settling := clock.settling(port.now())) > 0:
+    while (settling := keeper.settling(port.now())) > 0 and port.now() - began < SETTLED_WITHIN:
         await port.sleep(min(settling, SETTLING_STEP, time_left(call, port)))
     if stamper.refuses:
-        stamper.check(desk.keeper.stamp(choice.ranked.name))
+        stamper.check(keeper.stamp(choice.ranked.name))
 
 
 def credentials(token: Token | None) -> list[Header]:
@@ -149,9 +150,10 @@ async def time_refused(answer: Answer, departure: Departure, desk: Desk, port: P
     if not keeper.may_be_skew_error(answer.status):
         return False
     text = await port.peek(answer)
-    return keeper.is_skew_error(answer.status, text) and keeper.refused(
-        name, answer.headers, asked=departure.asked
-    )
+    if not keeper.is_skew_error(answer.status, text):
+        return False
+    keeper.refused(name, answer.headers, asked=departure.asked)
+    return True
 
 
 def time_left(call: Call, port: Port) -> float:

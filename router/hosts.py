@@ -19,9 +19,10 @@ def parse_server(text: str) -> tuple[str, int]:
     Raises:
         ValueError: it is none of these.
     """
-    if is_ip6(text):
+    readable = text.isprintable()  # a terminal's escape or a change of direction would mislead
+    if readable and is_ip6(text):
         return text, NTP_PORT
-    match = SERVER.fullmatch(text)
+    match = SERVER.fullmatch(text) if readable else None
     port = int(match["port"] or NTP_PORT) if match else 0
     if match and 1 <= port <= HIGHEST_PORT and (match["host"] or is_ip6(match["ip6"])):
         return match["host"] or match["ip6"], port

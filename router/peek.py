@@ -1,12 +1,14 @@
 """A look at the beginning of an answer's body, which its reader then gets all the same.
 
-Rule 1: at most LARGEST bytes are read; what they cannot say is not looked for.
+Rule 1: at most LARGEST bytes are read, and none after WITHIN seconds: what they cannot say is not
+        looked for, and a body that drips holds nobody up.
 Rule 2: an error met while looking is kept for the reader, in its place in the body.
 Rule 3: whoever is cancelled while looking leaves the stream closed.
 """
 
 from __future__ import annotations
 
+import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Peeked", "apeek", "peek"]
 
-LARGEST = 16 * 1024
+LARGEST = 4 * 1024
+WITHIN = 0.25
 ANY_ZLIB = zlib.MAX_WBITS | 32
 
 
@@ -29,11 +32,12 @@ class Peeked:
         self.rest = rest
         self._error: Exception | None = None
         self.chunks: list[bytes] = []
+        self._until = time.monotonic() + WITHIN
 
     @property
-    def full(self) -> bool:
-        """Whether enough was read."""
-        return sum(map(len, self.chunks)) >= LARGEST
+    def enough(self) -> bool:
+        """Whether enough was read, or for long enough."""
+        return sum(map(len, self.chunks)) >= LARGEST or time.monotonic() >= self._until
 
     def keep(self, error: Exception) -> None:
         """Keep an error for the reader."""
@@ -66,7 +70,7 @@ def peek(answer: Answer) -> str:
     try:
         for chunk in peeked.rest:
             peeked.chunks.append(chunk)
-            if peeked.full:
+            if peeked.enough:
                 break
     except Exception as error:  # noqa: BLE001 - rule 2
         peeked.keep(error)
@@ -83,7 +87,7 @@ async def apeek(answer: Answer) -> str:
     try:
         async for chunk in peeked.rest:
             peeked.chunks.append(chunk)
-            if peeked.full:
+            if peeked.enough:
                 break
     except Exception as error:  # noqa: BLE001 - rule 2
         peeked.keep(error)

@@ -91,7 +91,11 @@ class Router:
         self.limiter = Limiter(config.limits)
         self.tokens = self._token_manager(config)
         self.keeper, self._synchroniser = timekeeping(
-            config.clock, chance=self._chance, note=self._journal.note, told=self.pool.set_skew
+            config.clock,
+            chance=self._chance,
+            note=self._journal.note,
+            told=self.pool.set_skew,
+            signed=self._signer is not None,
         )
         self.clock = self.keeper.clock
         self._adopt(config)
@@ -266,7 +270,10 @@ class Router:
         refuse_what_needs_a_new_router(self.config, loaded)
         with self._lock:
             self.pool.update(self.places.placed(loaded.endpoints), loaded.failover)
-            self.keeper.retain(unmoved(self.config.endpoints, loaded.endpoints))
+            kept = unmoved(self.config.endpoints, loaded.endpoints)
+            names = {endpoint.name for endpoint in self.config.endpoints}
+            gone = names - {endpoint.name for endpoint in loaded.endpoints}
+            self.keeper.retain(kept, gone=gone)
             self._adopt(loaded)
 
     def snapshot(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def timekeeping(
     chance: random.Random,
     note: Callable[[str], None],
     told: Callable[[str, float | None], None],
+    signed: bool = False,
     host: Host | None = None,
 ) -> tuple[Keeper, Synchroniser | None]:
     """Return what keeps the time, and what synchronises it where NTP servers are given.
@@ -39,6 +40,7 @@ def timekeeping(
         chance: the jitter of the poll schedule.
         note: hears what happens to the clock, in words; is quick.
         told: hears by how many seconds an endpoint's clock is off, or None once it is not.
+        signed: whether requests are signed, which is taken to cover the time.
         host: the clocks of the machine; by default of this one.
     """
     host = host or THIS_HOST
@@ -50,7 +52,8 @@ def timekeeping(
     keeper = Keeper(
         clock,
         host=host,
-        stamper=Stamper(settings, note=note) if settings.header is not None else None,
+        stamper=Stamper(settings, note=note),
+        carries_time=settings.header is not None or signed,
         by_server=settings.stamp == "server",
         skew_errors=settings.skew_errors,
         aims=True,

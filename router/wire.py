@@ -151,7 +151,8 @@ class AsyncWires(_Pools):
         self, family: Family, tls: Callable[[], ssl.SSLContext], *, http2: bool = False
     ) -> None:
         super().__init__(family, tls, http2=http2)
-        self.cancellable = family.cancellable
+        # A cancelled task of httpcore2 2.16 keeps its stream of an HTTP/2 connection for ever.
+        self.cancellable = family.cancellable and not http2
         self.reset_after_fork()
         register(self)
 

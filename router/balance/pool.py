@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "Cooling", "EndpointPool"]
 
 RERANK_EVERY = 0.05
+SKEW_TOLD_EVERY = 60.0
 
 
 class EndpointPool:
@@ -236,7 +237,9 @@ class EndpointPool:
         """Take by how many seconds an endpoint's clock is off, or None once it is not."""
         with self._lock:
             if (state := self._states.get(name)) is not None:
-                if state.skew is None and skew is not None:
+                rare = self._ranked_at - state.skew_told >= SKEW_TOLD_EVERY
+                if state.skew is None and skew is not None and rare:
+                    state.skew_told = self._ranked_at
                     self._note(f"the clock of {name} is {off(skew)}")
                 state.skew = skew
                 self._rerank(self._ranked_at)

@@ -71,6 +71,7 @@ class State:
     trouble: str | None = None
     misplaced: bool = False
     skew: float | None = None
+    skew_told: float = -math.inf
     answers: int = 0
     errors: int = 0
 

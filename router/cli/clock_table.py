@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
-from router.balance.ranking import off
 from router.cli.clock_words import advice, stamped, summary
 from router.cli.span import signed, span
 from router.cli.table import Column, Sheet, layout
@@ -45,18 +44,6 @@ def _standing(row: RungRow) -> str:
     return "-" if row.bound is None else "stands by"
 
 
-def _judged(endpoint: EndpointClock) -> str:
-    if endpoint.error is None:
-        return "unknown"
-    return "agrees" if endpoint.skew is None else "off"
-
-
-def _found_off(endpoint: EndpointClock) -> str:
-    if endpoint.skew is None:
-        return endpoint.reason
-    return f"its own clock is {off(endpoint.skew)}"
-
-
 def _serving(row: RungRow) -> str:
     return "" if not row.serves else "red" if row.bound is None else "green"
 
@@ -91,12 +78,12 @@ RUNGS_FIGURES: tuple[Column[RungRow], ...] = (
 RUNGS = Sheet(columns=(*RUNGS_FIGURES, RUNGS_WHY), figures=RUNGS_FIGURES, words=(RUNG, RUNGS_WHY))
 
 ENDPOINT: Column[EndpointClock] = Column("endpoint", lambda row: row.name, folds=True)
-ENDPOINTS_WHY: Column[EndpointClock] = Column("why", _found_off, folds=True)
+ENDPOINTS_WHY: Column[EndpointClock] = Column("why", lambda row: row.reason, folds=True)
 ENDPOINTS_FIGURES: tuple[Column[EndpointClock], ...] = (
     ENDPOINT,
     Column("its clock - UTC", lambda row: _or_dash(row.error, signed), right=True),
     Column("bound", lambda row: _bound(row.bound), right=True),
-    Column("verdict", _judged, style=lambda row: "" if row.skew is None else "red"),
+    Column("verdict", lambda row: row.verdict, style=lambda row: "" if row.skew is None else "red"),
 )
 ENDPOINTS = Sheet(
     columns=(*ENDPOINTS_FIGURES, ENDPOINTS_WHY),

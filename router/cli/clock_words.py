@@ -7,14 +7,26 @@ from typing import TYPE_CHECKING
 from router.cli.span import span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from router.cli.finding import Finding
+    from router.clock.report import SourceReport
 
 __all__ = ["advice", "stamped", "summary"]
 
-STATUS = {
-    "degraded": "degraded: fewer than four NTP servers agree",
-    "holdover": "holdover: the last round brought no majority",
+DEGRADED = {
+    "kernel": "served by this machine's own daemon",
+    "http": "served by the Dates of answers",
 }
+REMEDIES = {  # a part of the reason why a server brought nothing, and what helps against that
+    "DENY": "other servers, as they refuse this machine",
+    "RSTR": "other servers, as they refuse this machine",
+    "RATE": "patience, as servers were asked too often",
+    "resolved": "DNS that works, or servers by their addresses",
+    "refused": "the right address and port, as nothing listens there",
+    "no valid reply": "a firewall that lets UDP packets out to port 123",
+}
+ELSE = "servers that can be reached, in clock.servers or by --server"
 
 
 def summary(finding: Finding) -> str:
@@ -36,7 +48,7 @@ def _witness(finding: Finding) -> str:
     if rung == "kernel":
         return "as its kernel says"
     if rung == "http":
-        return f"by {finding.serving.reason}"
+        return f"as {finding.serving.reason}"
     if finding.stamp.status == "holdover" or not finding.used:
         return "by what a majority of the NTP servers said earlier"
     return (
@@ -49,12 +61,20 @@ def stamped(finding: Finding) -> str:
     if finding.bound is None:
         return "The router's stamps are this machine's own time: nobody knows how wrong they are."
     if finding.sure:
-        status = STATUS.get(finding.stamp.status, finding.stamp.status)
-        return f"The router's stamps are right to within {span(finding.bound)} ({status})."
+        state = _status(finding)
+        return f"The router's stamps are right to within {span(finding.bound)} ({state})."
     return (
         f"The router's stamps may be wrong by {span(finding.bound)}, "
         f"which is more than max_error, {span(finding.max_error)}."
     )
+
+
+def _status(finding: Finding) -> str:
+    status = finding.stamp.status
+    if status == "degraded":
+        why = DEGRADED.get(finding.stamp.source, "fewer than four NTP servers agree")
+        return f"degraded: {why}"
+    return f"{status}: the last round brought no majority" if status == "holdover" else status
 
 
 def advice(finding: Finding) -> str:
@@ -68,10 +88,13 @@ def _help(finding: Finding) -> str:
     if not finding.servers:
         return "NTP servers, in clock.servers or by --server"
     if all(server.offset is None for server in finding.servers):
-        return (
-            "a firewall that lets UDP packets out to port 123, DNS that works, "
-            "or servers that can be reached, in clock.servers or by --server"
-        )
+        return "; ".join(_remedies(finding.servers))
     if finding.rungs[0].bound is None:
         return "more servers that answer, of different operators: most of them have to agree"
     return "servers that are nearer, or some patience until they agree again"
+
+
+def _remedies(servers: Iterable[SourceReport]) -> list[str]:
+    """Return what helps against each cause that there is, once."""
+    reasons = "\n".join(server.reason for server in servers)
+    return list(dict.fromkeys(REMEDIES[part] for part in REMEDIES if part in reasons)) or [ELSE]

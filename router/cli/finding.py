@@ -107,10 +107,11 @@ def _rung(row: RungRow) -> dict[str, Any]:
 def _endpoint(endpoint: EndpointClock) -> dict[str, Any]:
     return {
         "name": endpoint.name,
+        "verdict": endpoint.verdict,
+        "reason": endpoint.reason,
         "error_s": _rounded(endpoint.error),
         "bound_s": _rounded(endpoint.bound),
         "skew_s": _rounded(endpoint.skew),
-        "reason": endpoint.reason,
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.cli.span import span
+from router.clock.select import meet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,7 +66,7 @@ def rung_rows(
     reasons: dict[Rung, str] = {
         "ntp": _ntp(known.get("ntp"), servers),
         "kernel": _kernel(kernel),
-        "http": _http(known.get("http"), endpoints),
+        "http": _http(known.get("http"), endpoints, hands.boot),
         "wall": "the last resort: nobody vouches for it",
     }
     return tuple(
@@ -102,12 +103,13 @@ def _kernel(status: KernelStatus | None) -> str:
     return f"synchronised, to within {span(status.max_error)} by its own account"
 
 
-def _http(claim: Claim | None, endpoints: Sequence[EndpointClock] | None) -> str:
+def _http(claim: Claim | None, endpoints: Sequence[EndpointClock] | None, now: float) -> str:
     if endpoints is None:
         return "no endpoints were asked"
-    dated = [endpoint for endpoint in endpoints if endpoint.dated]
+    dated = [endpoint.theta for endpoint in endpoints if endpoint.theta]
     if claim is not None:
-        return f"the Dates of {_count(dated, 'endpoint')}"
+        agree = sum(meet(theta, claim.interval(now)) for theta in dated)
+        return f"the Dates of {agree} of {_count(dated, 'endpoint')} agree"
     return "the endpoints' Dates contradict each other" if dated else "no answers with a Date"
 
 

@@ -22,6 +22,7 @@ from router.clock.disturbance import Detector
 from router.clock.host import THIS_HOST
 from router.clock.ladder import Claim, climb
 from router.clock.reading import UNBOUNDED, Reading, Stamp
+from router.clock.select import meet
 from router.clock.trust import Trust, believe
 from router.forks import register
 
@@ -37,6 +38,7 @@ __all__ = ["Clock"]
 NS = 1e9
 LOOK_EVERY = 0.1
 LOOK_EVERY_NS = 100_000_000
+NOTE_EVERY = 60.0
 KERNEL_SLACK = 0.05
 log = logging.getLogger("router.clock")
 
@@ -71,7 +73,10 @@ class Clock:
         self._http: Claim | None = None
         self._detector = Detector()
         self._listeners: list[Callable[[], None]] = []
+        self._movement: Callable[[float], None] = lambda _: None
+        self._suspected = False
         self._kept = False
+        self._noted = -math.inf
         self._settled = settle_within <= 0
         self._asked: float | None = None
         self.reset_after_fork()
@@ -115,7 +120,11 @@ class Clock:
     # -- what the sources say
 
     def begin(self) -> Hands:
-        """Return what the host's clocks show before a round: `update` counts movements from it."""
+        """Return what the host's clocks show before a round: `update` counts movements from it.
+
+        What moved since the last look is noticed first, though nobody read the clock.
+        """
+        self._look(self._boot_ns())
         return self._host.hands()
 
     def bound(self, now: float) -> float:
@@ -143,7 +152,7 @@ class Clock:
             selection: the majority's time.
             now: boot time in seconds.
             since: the host's clocks before the round; what moved later is still doubtful.
-            vouched: whether a server of the last believed majority still vouches for its time.
+            vouched: whether enough servers of the last believed majority vouch for its time.
 
         Returns:
             Whether it was believed.
@@ -157,10 +166,11 @@ class Clock:
                 doubt=self._detector.doubt,
                 vouched=vouched,
                 dates=self._http,
+                narrow=not self._suspected,
             )
             disputed = self._trust.dispute > 0
             if not disputed:
-                self._kept = bool(self._listeners)
+                self._kept, self._suspected = bool(self._listeners), False
                 self._detector.anchor(since or self._host.hands())
             self._publish(self._host.hands())
             self._settled = True
@@ -172,14 +182,23 @@ class Clock:
         with self._lock:
             if self._trust:
                 self._trust = self._trust.held()
-                self._publish(self._host.hands())
+            disturbance = self._refresh()
+        self._tell(disturbance, None)
 
     def suppose(self, claim: Claim | None) -> None:
         """Take what the HTTP Dates say together."""
         with self._lock:
             self._http = claim
-            if self._reading.source != "ntp":
-                self._publish(self._host.hands())
+            disturbance = self._refresh()
+        self._tell(disturbance, None)
+
+    def _standing(self, ntp: Claim | None, hands: Hands) -> list[Claim | None]:
+        """Return the rungs, without those that what NTP still allows proves wrong."""
+        lower = (self._kernel(hands), self._http)
+        if ntp is None:
+            return list(lower)
+        allowed = ntp.interval(hands.boot)
+        return [ntp, *(c for c in lower if c and meet(c.interval(hands.boot), allowed))]
 
     def rungs(self) -> list[Claim]:
         """Return what each rung of the ladder claims now, best rung first."""
@@ -193,8 +212,13 @@ class Clock:
         """Call `listener`, in whatever thread notices, when one of the host's clocks was moved."""
         self._listeners.append(listener)
 
+    def on_movement(self, listener: Callable[[float], None]) -> None:
+        """Tell `listener` by how many seconds what was measured before may be off since."""
+        self._movement = listener
+
     def suspect(self) -> None:
         """Have the time checked at once: something from outside suggests that it is wrong."""
+        self._suspected = True
         for listener in self._listeners:
             listener()
 
@@ -205,26 +229,40 @@ class Clock:
         try:
             if at < self._until:
                 return
-            hands = self._host.hands()
-            disturbance = self._watch(hands)
-            self._publish(hands)
+            disturbance = self._refresh()
         finally:
             self._lock.release()
         self._tell(disturbance, None)
 
+    def _refresh(self) -> Disturbance | None:
+        """Publish what is known now; return what was moved, for `_tell` without the lock."""
+        hands = self._host.hands()
+        disturbance = self._watch(hands)
+        self._publish(hands)
+        if disturbance is not None:
+            self._hold_requests()
+        return disturbance
+
     def _watch(self, hands: Hands) -> Disturbance | None:
         disturbance = self._detector.look(hands)
-        if disturbance is not None:
-            self._http = None  # it was measured before; the next answers bring another
-            if self._kept and self.bound(hands.boot) > self._max_error:
-                # Requests may wait for the next round; if that fails, not for those after it.
-                self._kept, self._settled, self._asked = False, False, None
+        if disturbance is not None and self._http is not None:
+            self._http = self._http.widened(disturbance.doubt)
         return disturbance
+
+    def _hold_requests(self) -> None:
+        """Let requests wait for the next round; if that fails, not for those after it."""
+        if self._kept and self._reading.status == "unsynchronised":
+            self._kept, self._settled, self._asked = False, False, None
 
     def _tell(self, disturbance: Disturbance | None, words: str | None) -> None:
         if disturbance is not None:
-            self._note(disturbance.words)
-            self.suspect()
+            self._movement(disturbance.doubt)
+            now = self._host.boottime()
+            if now - self._noted >= NOTE_EVERY:
+                self._noted = now
+                self._note(disturbance.words)
+            for listener in self._listeners:
+                listener()
         if words is not None:
             self._note(words)
 
@@ -249,8 +287,7 @@ class Clock:
         soon = hands.boot + LOOK_EVERY
         claim = self._ntp()
         if claim is None or claim.bound_at(soon) > self._max_error:
-            lower = (claim, self._kernel(hands), self._http)
-            claim = climb(lower, target=self._max_error, now=soon)
+            claim = climb(self._standing(claim, hands), target=self._max_error, now=soon)
         if claim is None:
             theta = int((hands.wall - hands.boot) * NS)
             self._reading = Reading(theta, UNBOUNDED, "unsynchronised", "wall")

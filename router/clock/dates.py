@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from router.clock.http_date import date_of, parse_date
 from router.clock.ladder import Claim
-from router.clock.select import covered
+from router.clock.select import covered, meet
 from router.clock.tracker import MOST_STALE, OLDEST, RESOLUTION, STALENESS, DateTracker, Heard
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Dates:
     def overall(self, now: float) -> Claim | None:
         """Return what a majority of the endpoints heard of lately agrees on; None without one.
 
-        If none agrees, their Dates are taken to be late by as little as brings one about.
+        If none agrees, their Dates are taken to be late by as little as brings one about; the
+        bound then covers what they say as they are, too, since one may be ahead instead.
         """
         with self._lock:
             every = [known for tracker in self._trackers.values() if (known := tracker.known)]
@@ -68,6 +69,8 @@ class Dates:
             agreed = covered(intervals, len(intervals) // 2 + 1)
             if agreed:
                 low, high = agreed[0][0], agreed[-1][1]
+                if stale:
+                    low = min(edges[0] for edges in intervals if meet(edges, (low, high)))
                 return Claim((low + high) / 2, (high - low) / 2, now, "degraded", "http")
         return None
 
@@ -83,6 +86,14 @@ class Dates:
         if known is None:
             return 0.0
         return -(now + travel + (known.low + known.high) / 2) % RESOLUTION
+
+    def widen(self, seconds: float) -> None:
+        """Take everything heard so far to be less sure: this machine's clocks were moved."""
+        with self._lock:
+            for tracker in self._trackers.values():
+                if (known := tracker.known) is not None:
+                    low, high = known.low - seconds, known.high + seconds
+                    tracker.known = known._replace(low=low, high=high)
 
     def retain(self, names: Container[str]) -> None:
         """Forget all endpoints but these."""

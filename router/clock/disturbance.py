@@ -51,6 +51,12 @@ class Disturbance:
     moved: dict[Kind, float]
 
     @property
+    def doubt(self) -> float:
+        """Return by how many seconds what was measured before may be off because of it."""
+        moved = {**self.moved, "suspend": RTC_GRAIN} if "suspend" in self.moved else self.moved
+        return sum(abs(seconds) for seconds in moved.values())
+
+    @property
     def words(self) -> str:
         """Return what happened, for a line of the log."""
         return "; ".join(SAID[kind].format(seconds) for kind, seconds in self.moved.items())

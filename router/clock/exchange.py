@@ -18,15 +18,18 @@ import itertools
 import os
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from router.clock.host import boottime
+from router.clock.names import resolve
 from router.clock.ntp import NoSampleError, Sample, StrayError, make_request, parse_reply
 from router.hosts import parse_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
     from typing import Any
+
+    from router.clock.names import Address
 
 __all__ = ["Answer", "query", "query_all"]
 
@@ -36,13 +39,6 @@ MOST_ADDRESSES = 8
 STAGGER = 0.25
 LARGEST = 1024
 SILENCE = {"name", "network", "timeout"}
-
-
-class Address(NamedTuple):
-    """Where to send: what `getaddrinfo` says about one address."""
-
-    family: int
-    where: tuple[str | int | bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +123,13 @@ async def query(
 
 async def _resolve(host: str, port: int, deadline: float) -> list[Address]:
     """Return the host's addresses, the most preferred first, the families in turn."""
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout_at(deadline):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+            return _interleaved(await resolve(host, port))
     except TimeoutError:
         raise NoSampleError("name", f"the name {host} was not resolved in time") from None
     except (OSError, UnicodeError):
         raise NoSampleError("name", f"the name {host} cannot be resolved") from None
-    return _interleaved([Address(family, where) for family, _, _, _, where in found])
 
 
 def _interleaved(addresses: Sequence[Address]) -> list[Address]:

@@ -2,7 +2,8 @@
 
 Rule 1: a stamp is UTC; or the time of the endpoint's own clock, where the settings say so or the
         endpoint has refused a stamp of UTC. Our own clock still decides while it agrees with what
-        the endpoint's Dates tell.
+        the endpoint's Dates tell. A stamp by the endpoint's clock is not held against `max_error`:
+        the endpoint itself is the judge.
 Rule 2: every answer's Date is heard, since it costs nothing: it is the rung below NTP, the one way
         to see a silent pause of this machine, and the proof that a region's clock is off.
 Rule 3: an answer is taken for a skew error only where requests carry a time at all.
@@ -30,6 +31,7 @@ __all__ = ["Keeper"]
 NS = 1e9
 RECKON_EVERY = 0.1
 COMPARE_EVERY = 1.0
+GRACE = 1.0
 NOTEWORTHY = 0.05
 
 Header = tuple[bytes, bytes]
@@ -41,7 +43,8 @@ class Keeper:
     Args:
         clock: UTC with a bound.
         host: the clocks of this machine.
-        stamper: writes the header; None: requests are not stamped.
+        stamper: writes the header, and knows what to do when unsure; None: there is no policy.
+        carries_time: whether requests carry a time at all, in the header or under a signature.
         by_server: stamp with the endpoint's own clock wherever it is known.
         skew_errors: the answers that say that a timestamp was wrong.
         aims: whether probes may wait for the turn of a second while the clock is unsure.
@@ -54,13 +57,14 @@ class Keeper:
         *,
         host: Host,
         stamper: Stamper | None = None,
+        carries_time: bool = True,
         by_server: bool = False,
         skew_errors: Iterable[SkewError] = (),
         aims: bool = False,
         told: Callable[[str, float | None], None] = lambda *_: None,
     ) -> None:
         self.clock = clock
-        self.stamper = stamper
+        self.stamper = stamper if carries_time else None
         self.boottime = host.boottime
         self._by_server = by_server
         self._aims = aims
@@ -69,6 +73,9 @@ class Keeper:
             self._patterns.setdefault(error.status, []).append(error)
         self._told = told
         self._dates = Dates()
+        self._unsure_since: float | None = None
+        self._gone: frozenset[str] = frozenset()
+        clock.on_movement(self._dates.widen)
         register(self)
         self._refused: set[str] = set()
         self._skews: dict[str, float] = {}
@@ -82,6 +89,25 @@ class Keeper:
 
     # -- stamping
 
+    def settling(self, now: float) -> float:
+        """Return how many seconds a request may still wait for a clock that is sure enough.
+
+        Right after the start that is for the first synchronisation. Where `when_unsure` is refuse,
+        it is for any source at all, and for GRACE seconds from when the clock became unsure.
+
+        Args:
+            now: seconds of any one monotonic clock.
+        """
+        settling = self.clock.settling(now)
+        if settling > 0 or self.stamper is None or not self.stamper.refuses:
+            return settling
+        if self.clock.now().status != "unsynchronised":
+            self._unsure_since = None
+            return 0.0
+        if self._unsure_since is None:
+            self._unsure_since = now
+        return max(0.0, self._unsure_since + GRACE - now)
+
     def stamp(self, endpoint: str) -> Stamp:
         """Return the time that a request to `endpoint` carries if it leaves now."""
         ours = self.clock.now()
@@ -93,7 +119,10 @@ class Keeper:
             return ours
         low, high = interval
         theta = reading.theta_ns / NS
-        if not low <= theta <= high:
+        if low <= theta <= high:
+            if not self._by_server:
+                return ours
+        else:
             theta = (low + high) / 2
         bound = int(max(high - theta, theta - low) * NS) + 1
         return Stamp((at, Reading(int(theta * NS), bound, "degraded", "server")))
@@ -117,6 +146,8 @@ class Keeper:
 
     def dated(self, endpoint: str, date: float, *, asked: float, received: float) -> None:
         """Learn from a Date, in Unix seconds, made between two boot times."""
+        if endpoint in self._gone:
+            return
         heard = self._dates.hear(endpoint, date, asked=asked, received=received)
         if heard is Heard.STEPPED:
             self.clock.suspect()
@@ -166,13 +197,14 @@ class Keeper:
             return None
         return lambda travel: self._dates.aim(endpoint, now=self.boottime(), travel=travel)
 
-    def retain(self, endpoints: Collection[str]) -> None:
-        """Forget what was learnt about all other endpoints."""
+    def retain(self, endpoints: Collection[str], *, gone: Collection[str] = ()) -> None:
+        """Forget what was learnt about all but these; late answers of those gone do not count."""
+        self._gone = frozenset(gone)
         self._dates.retain(endpoints)
         self._refused &= set(endpoints)
         for known in (self._skews, self._compared):
-            for gone in known.keys() - set(endpoints):
-                known.pop(gone, None)
+            for name in known.keys() - set(endpoints):
+                known.pop(name, None)
 
     # -- being refused
 
@@ -184,8 +216,8 @@ class Keeper:
         """Return whether an answer says that the request's time was wrong."""
         return any(error.pattern.search(text) for error in self._patterns.get(status, ()))
 
-    def refused(self, endpoint: str, headers: Iterable[Header], *, asked: float) -> bool:
-        """Stamp with the endpoint's own clock from now on; return whether that is known.
+    def refused(self, endpoint: str, headers: Iterable[Header], *, asked: float) -> None:
+        """Stamp with the endpoint's own clock from now on, as far as that is known.
 
         Args:
             endpoint: its name.
@@ -199,7 +231,6 @@ class Keeper:
         if date is not None and known is not None and not _allows(known, date, asked, received):
             self._dates.forget(endpoint)
             self.dated(endpoint, date, asked=asked, received=received)
-        return date is not None or known is not None
 
 
 def _allows(known: Interval, date: float, asked: float, received: float) -> bool:

@@ -1,7 +1,8 @@
 """Which servers to believe: the points that a majority of the configured servers can agree on.
 
 Rule 1: every server claims an interval, theta ± bound. A point counts where at least
-        `configured // 2 + 1` intervals cover it: servers that are silent vote for nothing.
+        `configured // 2 + 1` intervals cover it: servers that are silent, or refuse to answer,
+        vote for nothing, and the others need no fewer votes for it.
 Rule 2: the bound is the hull of all such points. If a majority is honest the truth is one of them;
         the core of maximum overlap is narrower and loses the truth (simulated: 1.4 % of the time).
 Rule 3: the estimate is the mean of the agreeing servers weighted by 1/bound², clipped to the hull.

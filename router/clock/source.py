@@ -119,8 +119,11 @@ def judge(
         elif name in selection.used:
             source.judge("used", reason)
         else:
-            away = best.theta - selection.theta
-            source.judge("falseticker", f"{away:+.3f} s from what the majority says")
+            source.judge("falseticker", _apart(best.theta - selection.theta))
+
+
+def _apart(ahead: float) -> str:
+    return f"its clock is {abs(ahead):.3f} s {'ahead of' if ahead > 0 else 'behind'} the majority"
 
 
 def accuse(sources: Mapping[str, Source], selection: Selection, vouchers: list[str]) -> None:

@@ -97,18 +97,21 @@ class Stamper:
     def header(self, stamp: Stamp) -> tuple[bytes, bytes] | None:
         """Return the header's name and value, or None where the request goes without.
 
+        The policy holds where no header is configured as well: then a signature carries the time.
+
         Raises:
             ClockError: the stamp's bound is above `max_error` and `when_unsure` is `refuse`.
         """
-        if not self._name:
+        unsure = stamp.bound_ns > self._max_error_ns and stamp.source != "server"
+        if unsure and not self._accept(stamp):
             return None
-        if stamp.bound_ns > self._max_error_ns and not self._accept(stamp):
+        if not self._name:
             return None
         return self._name, write(stamp.ns, self._format).encode("ascii")
 
     def check(self, stamp: Stamp) -> None:
         """Raise ClockError where a request stamped like this would be refused."""
-        if self.refuses and stamp.bound_ns > self._max_error_ns:
+        if self.refuses and stamp.bound_ns > self._max_error_ns and stamp.source != "server":
             self._refuse(stamp)
 
     def _accept(self, stamp: Stamp) -> bool:
@@ -122,9 +125,10 @@ class Stamper:
         return policy == "warn"
 
     def _refuse(self, stamp: Stamp) -> NoReturn:
+        known = "" if stamp.bound_ns == UNBOUNDED else "raise clock.max_error, "
         raise ClockError(
             f"{self._doubt(stamp)}, and clock.when_unsure is refuse: let UDP port 123 to "
-            "clock.servers through, raise clock.max_error, or set clock.when_unsure to warn"
+            f"clock.servers through, {known}or set clock.when_unsure to warn"
         )
 
     def _doubt(self, stamp: Stamp) -> str:

@@ -3,10 +3,12 @@
 Rule 1: the first round starts at once, and the clock is published as soon as a majority agrees: a
         dead server does not delay the first request.
 Rule 2: whoever suspects the time calls `nudge`, from any thread: a round follows at once, or after
-        the one under way, and what the servers said before counts no longer.
-Rule 3: if all servers that we believed have moved, it was this host that moved (a silent pause of
-        a virtual machine), and the majority is followed. If one of them still vouches for the old
-        time, a majority of liars is as likely: the clock is told, and that round has failed.
+        the one under way, and what the servers said before counts no longer. A round looks at the
+        host's clocks before it begins, and answers the suspicion that comes of it itself.
+Rule 3: if the servers that we believed have moved, it was this host that moved (a silent pause of
+        a virtual machine), and the majority is followed. If half as many as it has still vouch for
+        the old time, a majority of liars is as likely: the clock is told, and that round has
+        failed. Fewer do not count: a few broken servers must not hold the clock back for ever.
 Rule 4: nothing of an event loop outlives `run`, so that a forked child may run it on its own.
 """
 
@@ -150,6 +152,7 @@ class Synchroniser:
 
     async def once(self) -> bool:
         """Ask the servers that are not resting; return whether a majority was believed."""
+        since = self._clock.begin()  # first: it may nudge, and this round is the answer to that
         if self._bell is not None:
             self._bell.silence()
         now, suspicions = self._host.boottime(), self._suspicions
@@ -158,7 +161,6 @@ class Synchroniser:
             source.forget(self._suspected)
         for source in due:
             source.ask(now)
-        since = self._clock.begin()
         answers = await self._ask(
             [source.server for source in due],
             near=self._host.wall_ns() / NS,
@@ -190,7 +192,7 @@ class Synchroniser:
         now = self._host.boottime()
         best = {source.server: source.best(now) for source in self._asking()}
         samples = {name: sample for name, sample in best.items() if sample}
-        return select(samples, len(best), now)
+        return select(samples, len(self._sources), now)
 
     def _publish(self, answers: list[Answer], since: Hands) -> bool:
         """Publish what a majority with at least one fresh sample says, or hold what was known."""
@@ -202,7 +204,8 @@ class Synchroniser:
             return self._fail(f"no majority of NTP servers agrees: {_reasons(answers)}")
         vouchers = self._vouchers(selection, answers)
         judge(self._asking(), selection, answers, since.boot)
-        if not self._clock.update(selection, selection.taken, since=since, vouched=bool(vouchers)):
+        vouched = 2 * len(vouchers) >= len(selection.used)
+        if not self._clock.update(selection, selection.taken, since=since, vouched=vouched):
             accuse(self._sources, selection, vouchers)
             return self._fail()
         if self._failures:

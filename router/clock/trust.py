@@ -1,10 +1,11 @@
 """Which majority of NTP servers is believed.
 
-Rule 1: a new majority that agrees with the last one narrows it.
-Rule 2: one that contradicts it is believed, and a step is told, unless a server of the last one
-        still vouches for the old time: then a majority of liars is as likely as a host that
-        paused. The old offset stays, and its bound covers both, until the servers agree again or
-        the HTTP Dates side with the new time.
+Rule 1: a new majority that agrees with the last one narrows it; after a suspicion it takes its
+        place, since a pause of the host may hide in both bounds together.
+Rule 2: one that contradicts it is believed, and a step is told, unless enough servers of the last
+        one still vouch for the old time (half as many as contradict it: `sync`): then a majority
+        of liars is as likely as a host that paused. The old offset stays, and its bound covers
+        both, until the servers agree again or the HTTP Dates side with the new time.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def believe(
     doubt: float,
     vouched: bool,
     dates: Claim | None,
+    narrow: bool = True,
 ) -> tuple[Trust, str | None]:
     """Return what is trusted after a majority spoke, and what is to be told of it.
 
@@ -50,8 +52,9 @@ def believe(
         selection: what the majority says.
         now: boot time in seconds.
         doubt: seconds by which the host's clocks may have moved since `trust`.
-        vouched: whether a server of the last believed majority still vouches for its time.
+        vouched: whether enough servers of the last believed majority vouch for its time.
         dates: what the HTTP Dates say.
+        narrow: whether what was trusted may narrow the new.
     """
     status: Status = "synchronised" if len(selection.used) >= FULL_QUORUM else "degraded"
     said = Claim(selection.theta, selection.bound, selection.taken, status, "ntp")
@@ -59,7 +62,7 @@ def believe(
     if trust is not None:
         old = trust.claim.widened(doubt).interval(now)
         if meet(new, old):
-            new = max(new[0], old[0]), min(new[1], old[1])
+            new = (max(new[0], old[0]), min(new[1], old[1])) if narrow else new
         elif vouched and not _side_with(dates, new, old, now):
             return _disputed(trust, new, old)
         else:

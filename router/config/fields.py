@@ -13,7 +13,7 @@ from typing import Annotated
 
 from router.config.skew_errors import SkewError, parse_skew_errors
 from router.endpoint import Location, parse_origin
-from router.hosts import parse_host, parse_server
+from router.hosts import is_address, parse_host, parse_server
 from router.secret import Secret
 from router.units import Parsed, Rate, parse_count, parse_rate, parse_share
 
@@ -102,10 +102,18 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _servers(value: object) -> tuple[str, ...]:
-    words = _words(value)
-    for word in words:
-        parse_server(word)
-    return words
+    """Return each server once, as it was written first: who is named twice has one vote."""
+    servers: dict[tuple[str, int], str] = {}
+    for word in _words(value):
+        host, port = parse_server(word)
+        servers.setdefault((_same(host), port), word)
+    return tuple(servers.values())
+
+
+def _same(host: str) -> str:
+    """Return the one spelling of a host that has several."""
+    name = host.removesuffix(".")
+    return str(ipaddress.ip_address(name)) if is_address(name) else name
 
 
 def _hosts(value: object) -> tuple[str, ...]:

@@ -87,6 +87,19 @@ def test_an_answer_that_only_looks_like_a_refusal_arrives_whole(kind: str) -> No
     assert (answer.status_code, answer.content) == (403, body)
 
 
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_an_answer_that_drips_is_looked_at_for_a_moment_only(kind: str) -> None:
+    drops = tuple(b"x" for _ in range(12))
+    with Regions(only=0.0) as regions:
+        regions["only"].respond = lambda _: Reply(403, chunks=drops, pause=0.1)
+        clock = router.ClockSettings(servers=(), header="X-Timestamp")
+        with router.Router(regions.config(clock=clock, probe=QUIET)) as shared:
+            (answer,) = post(CLIENTS[kind], shared)
+    (attempt,) = answer.extensions["router"].attempts
+    assert attempt.elapsed < 1.0  # the whole body takes 1.2 s
+    assert answer.content == b"x" * 12
+
+
 def test_stamp_server_stamps_with_the_clock_of_the_region_that_will_judge_it() -> None:
     with NtpServer() as ntp, Regions(fast=0.0) as regions:
         regions["fast"].clock = 5.0

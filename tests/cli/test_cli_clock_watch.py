@@ -28,7 +28,7 @@ KEYS += ["wall_error_s", "servers", "rungs", "endpoints"]
 SERVER_KEYS = ["server", "verdict", "reason", "wall_error_s", "delay_s", "bound_s", "stratum"]
 SERVER_KEYS += ["age_s"]
 RUNG_KEYS = ["rung", "serves", "reason", "wall_error_s", "bound_s"]
-ENDPOINT_KEYS = ["name", "error_s", "bound_s", "skew_s", "reason"]
+ENDPOINT_KEYS = ["name", "verdict", "reason", "error_s", "bound_s", "skew_s"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def no_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_json_has_every_figure_in_seconds(tmp_path: Path, regions: Regions) -> None:
-    regions["near"].clock = 1.5
+    regions["near"].clock, regions["far"].clock = 1.5, 31.5
     with clocks(1.5, 1.5, 1.5, 1.5) as servers, NtpServer(script=swallow) as silent:
         unanswered = silent.address
         made = found(routes(tmp_path, regions, *servers, unanswered))
@@ -64,9 +64,13 @@ def test_json_has_every_figure_in_seconds(tmp_path: Path, regions: Regions) -> N
     }
     assert [row["rung"] for row in made["rungs"]] == ["ntp", "kernel", "http", "wall"]
     assert [row["serves"] for row in made["rungs"]] == [True, False, False, False]
+    assert [row["verdict"] for row in made["endpoints"]] == ["agrees", "unknown", "off"]
+    assert made["endpoints"][0]["skew_s"] is None
+    assert re.fullmatch(r"its own clock is (29|30)\.\d s ahead", made["endpoints"][2]["reason"])
     assert made["endpoints"][1] == {
         **dict.fromkeys(ENDPOINT_KEYS),
         "name": "middle",
+        "verdict": "unknown",
         "reason": "no answer with a Date",
     }
 

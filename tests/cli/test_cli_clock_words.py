@@ -38,9 +38,14 @@ if TYPE_CHECKING:
         (0.302, "302 ms", "+302 ms"),
         (-1.3024, "1.302 s", "-1.302 s"),
         (119.0, "119.000 s", "+119.000 s"),
-        (150.0, "2.50 min", "+2.50 min"),
-        (-7200.0, "2.00 h", "-2.00 h"),
-        (30 * 86400.0, "30.00 days", "+30.00 days"),
+        (150.4, "2 min 30 s", "+2 min 30 s"),
+        (3599.4, "59 min 59 s", "+59 min 59 s"),
+        (3599.6, "1 h 00 min 00 s", "+1 h 00 min 00 s"),
+        (-7205.0, "2 h 00 min 05 s", "-2 h 00 min 05 s"),
+        (2 * 86400 - 1.0, "47 h 59 min 59 s", "+47 h 59 min 59 s"),
+        (2 * 86400.0, "2 days 0 h", "+2 days 0 h"),
+        (3 * 86400 - 60.0, "3 days 0 h", "+3 days 0 h"),
+        (10187 * 86400 + 22 * 3600.0, "10187 days 22 h", "+10187 days 22 h"),
     ],
 )
 def test_a_time_is_read_in_the_unit_that_suits_it(
@@ -58,7 +63,7 @@ def finding(
         SourceReport(f"n{number}", "used" if number < used else "rejected") for number in range(4)
     )
     ntp = RungRow("ntp", serves=False, reason="no server gave a usable answer")
-    serving = RungRow(source, True, "the Dates of 2 endpoints", error, bound)
+    serving = RungRow(source, True, "the Dates of 2 of 3 endpoints agree", error, bound)
     rungs = (serving,) if source == "ntp" else (ntp, serving)
     return Finding(Stamp((0, Reading(0, bound_ns, status, source))), 0.5, servers, rungs, None)
 
@@ -84,12 +89,34 @@ def finding(
         ),
         (
             finding("http", "unsynchronised", error=3.0, bound=0.7, used=0),
-            "This machine's clock is 3.000 s fast (± 700 ms), by the Dates of 2 endpoints.",
+            (
+                "This machine's clock is 3.000 s fast (± 700 ms), "
+                "as the Dates of 2 of 3 endpoints agree."
+            ),
             "The router's stamps may be wrong by 700 ms, which is more than max_error, 500 ms.",
         ),
         (
             finding("kernel", "degraded", error=0.0, bound=0.06, used=0),
             "This machine's clock is right to within 60.0 ms, as its kernel says.",
+            (
+                "The router's stamps are right to within 60.0 ms "
+                "(degraded: served by this machine's own daemon)."
+            ),
+        ),
+        (
+            finding("http", "degraded", error=0.0, bound=0.06, used=0),
+            (
+                "This machine's clock is right to within 60.0 ms, "
+                "as the Dates of 2 of 3 endpoints agree."
+            ),
+            (
+                "The router's stamps are right to within 60.0 ms "
+                "(degraded: served by the Dates of answers)."
+            ),
+        ),
+        (
+            finding("ntp", "degraded", error=0.0, bound=0.06),
+            "This machine's clock is right to within 60.0 ms, by 3 of 4 NTP servers.",
             (
                 "The router's stamps are right to within 60.0 ms "
                 "(degraded: fewer than four NTP servers agree)."
@@ -101,18 +128,44 @@ def finding(
             "The router's stamps are this machine's own time: nobody knows how wrong they are.",
         ),
     ],
-    ids=["ntp", "holdover", "http", "kernel", "wall"],
+    ids=["ntp", "holdover", "http", "kernel", "Dates that will do", "three servers", "wall"],
 )
 def test_the_sentences(made: Finding, first: str, second: str) -> None:
     assert (summary(made), stamped(made)) == (first, second)
     assert bool(advice(made)) is not made.sure
 
 
+SILENCE = "no valid reply in time"
+FIREWALL = "a firewall that lets UDP packets out to port 123"
+DENIED = "the server sends the kiss code DENY"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        ([DENIED, "the server sends the kiss code RSTR"], "other servers, as they refuse this"),
+        (["the name x.invalid cannot be resolved"], "DNS that works, or servers by their address"),
+        (["the name x was not resolved in time"], "DNS that works, or servers by their addresses"),
+        (["Connection refused"], "the right address and port, as nothing listens there."),
+        ([SILENCE, "no valid reply before the end of the round"], f"{FIREWALL}."),
+        ([SILENCE, DENIED], f"other servers, as they refuse this machine; {FIREWALL}."),
+        (["the server sends the kiss code RATE"], "patience, as servers were asked too often."),
+        (["Network is unreachable"], "servers that can be reached, in clock.servers or by"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_helps_depends_on_why_no_server_answered(reasons: list[str], words: str) -> None:
+    servers = tuple(SourceReport(f"n{i}", "rejected", why) for i, why in enumerate(reasons))
+    made = finding("wall", "unsynchronised", error=None, bound=None)
+
+    assert advice(replace(made, servers=servers)).startswith(f"What helps: {words}")
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_nothing_is_cut_off_at_any_width(width: int) -> None:
     made = finding("http", "unsynchronised", error=3.0, bound=0.7, used=0)
     name = "[b]" + "x" * 40
-    server = SourceReport(name, "falseticker", "-3.302 s from what the majority says", 1.5)
+    server = SourceReport(name, "falseticker", "its clock is 3.302 s behind the majority", 1.5)
     paper = Console(width=width, markup=False, highlight=False, color_system=None)
 
     with paper.capture() as captured:
@@ -160,6 +213,29 @@ def test_endpoints_that_contradict_each_other_leave_nothing_to_go_by() -> None:
     assert {endpoint.reason for endpoint in endpoints} == {
         "contradicted by other endpoints, and nothing else tells the time"
     }
+
+
+def test_only_the_endpoints_that_meet_the_time_of_the_dates_agree_with_it() -> None:
+    time = FakeTime()
+    keeper = Keeper(Clock(settle_within=0, host=time.host()), host=time.host())
+    for name, date in (("a", time.wall), ("b", time.wall), ("c", time.wall + 60)):
+        keeper.dated(name, date, asked=time.boot - 0.1, received=time.boot)
+    keeper.reckon()
+
+    endpoints = [endpoint_clock(ranked(name), keeper) for name in "abcd"]
+    http = rung_rows(
+        keeper.clock.rungs(),
+        time.host().hands(),
+        serving=keeper.clock.now().source,
+        servers=[],
+        kernel=None,
+        endpoints=endpoints,
+    )[2]
+
+    assert (http.serves, http.reason) == (True, "the Dates of 2 of 3 endpoints agree")
+    assert [row.verdict for row in endpoints] == ["agrees", "agrees", "off", "unknown"]
+    assert endpoints[2].reason.startswith("its own clock is 60.")
+    assert endpoints[0].reason == ""
 
 
 def test_an_endpoint_without_a_date_says_why() -> None:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router.clock.exchange import Address, _interleaved, _outcome, query
+from router.clock.exchange import _interleaved, _outcome, query
 from router.clock.host import boottime
+from router.clock.names import Address
 from router.clock.ntp import NoSampleError, Sample
+from router.config.settings import ClockSettings
 from router.hosts import parse_server
 from router.testing.ntp import NtpServer
 
@@ -71,6 +73,11 @@ MISWRITTEN = [
     "ntp://host",
     "user@host",
     "host\n",
+    "ntp\x1b[2J.example.net",
+    "ntp.example.net\u202egro",
+    "ntp\u200b.example.net",
+    "fe80::1%\x1b",
+    "[fe80::1%\u202e]:123",
 ]
 
 
@@ -85,15 +92,29 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
         parse_server(text)
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (["127.0.0.1:9", "127.0.0.1:09"], ["127.0.0.1:9"]),
+        (["ntp.example.net", "NTP.example.net.", "ntp.example.net:123"], ["ntp.example.net"]),
+        (["b.example.", "a.example", "b.example"], ["b.example.", "a.example"]),
+        (["::1", "[::1]", "[0:0::1]:0123"], ["::1"]),
+        (["a.example:123", "a.example:124"], ["a.example:123", "a.example:124"]),
+    ],
+)
+def test_a_server_counts_once_however_it_is_written(written: list[str], kept: list[str]) -> None:
+    assert ClockSettings(servers=tuple(written)).servers == tuple(kept)
+
+
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     """Return the list of what every name resolves to, for the test to fill."""
     addresses: list[tuple[object, ...]] = []
 
-    async def resolve(*_: object, **__: object) -> list[tuple[object, ...]]:
+    def look_up(*_: object, **__: object) -> list[tuple[object, ...]]:
         return addresses
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     return addresses
 
 

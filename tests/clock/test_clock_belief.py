@@ -17,11 +17,43 @@ def test_a_majority_that_moves_is_not_believed_against_one_that_vouches() -> Non
     assert abs(world.error()) < 0.001
     assert world.bound() > 2
     assert world.verdicts() == ["rejected", "rejected", "rejected", "used", "used"]
-    world.servers.ahead["e"] = None
-    assert not world.once()  # d alone still vouches
     world.servers.ahead |= {"a": 0.0, "b": 0.0, "c": 0.0}
     assert world.once()
     assert world.bound() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("names", "moved", "followed"),
+    [
+        ("abcde", "abcd", True),
+        ("abcde", "abc", False),
+        ("abcd", "abc", True),
+        ("abc", "ab", False),
+        ("abcdefg", "abcde", True),
+        ("abcdefg", "abcd", False),
+    ],
+)
+def test_fewer_than_half_as_many_as_have_moved_cannot_hold_the_clock_back(
+    names: str, moved: str, *, followed: bool
+) -> None:
+    world = World(names=names)
+    assert world.once()
+    world.time.pass_by(1800)
+    world.servers.ahead |= dict.fromkeys(moved, 2.0)
+    for _ in range(3):
+        assert world.once() == followed
+    assert world.error() == pytest.approx(2.0 if followed else 0.0, abs=0.001)
+    assert (world.bound() < 0.02) == followed
+
+
+def test_a_voucher_that_falls_silent_vouches_no_longer() -> None:
+    world = World()
+    assert world.once()
+    world.servers.ahead |= {"a": 2.0, "b": 2.0, "c": 2.0}
+    assert not world.once()
+    world.servers.ahead["e"] = None
+    assert world.once()  # d alone against three
+    assert world.verdicts() == ["used", "used", "used", "falseticker", "falseticker"]
 
 
 def test_a_round_that_was_not_believed_counts_as_a_failure() -> None:

@@ -309,7 +309,7 @@ def test_bound_and_doubt_cover_the_error_whatever_was_moved(
         look(machine, detector, after=wait)
         for theta, boot, width_then in measured:
             bound = PHI * (machine.boot - boot)
-            noise = 4 * (width + width_then) + 1e-5
+            noise = 8 * (width + width_then) + 1e-5  # a step and a slew at once, each 4 widths
             assert abs(machine.theta - theta) <= bound + detector.doubt + noise
         measured.append((machine.theta, machine.boot, width))
 

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,7 @@ from router.clock.ntp import NoSampleError, Sample
 from router.testing.ntp import NtpServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from router.testing.ntp import Script
 
@@ -203,13 +204,84 @@ def test_a_name_that_cannot_be_resolved_is_told_in_words(name: str) -> None:
     assert name in str(error)
 
 
-def test_a_name_server_that_hangs_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hang(*_: object, **__: object) -> None:
-        await asyncio.Event().wait()
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Have every look-up of a name hang until the test sets this."""
+    over = threading.Event()
+    look_up = socket.getaddrinfo
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", hang)
-    error = refusal("slow.example")
+    def hang(host: str, port: int, *, type: int, flags: int = 0) -> object:  # noqa: A002 - its name
+        if not flags & socket.AI_NUMERICHOST:
+            over.wait(20)
+        return look_up(host, port, type=type, flags=socket.AI_NUMERICHOST)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    yield over
+    over.set()
+    for thread in looking_up():
+        thread.join(20)
+
+
+def looking_up() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("router-name")]
+
+
+def test_a_name_server_that_hangs_is_told_in_words(hanging: threading.Event) -> None:
+    error = refusal("slow.example")  # its loop has ended as well, and did not wait
     assert (error.code, str(error)) == ("name", "the name slow.example was not resolved in time")
+    assert [thread.daemon for thread in looking_up()] == [True]
+    hanging.set()
+
+
+def test_names_that_hang_keep_nobody_elses_look_ups_waiting(hanging: threading.Event) -> None:
+    async def ask_many_with_one_executor_thread() -> tuple[list[Answer], str]:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        names = [f"slow{n}.example" for n in range(20)]
+        asking = asyncio.create_task(query_all([*names, good.address], near=time.time()))
+        async with asyncio.timeout(20):
+            while len(looking_up()) < len(names):  # noqa: ASYNC110 - threads tell no event
+                await asyncio.sleep(0.001)
+            beside = await asyncio.to_thread(lambda: "not kept waiting")
+        return await asking, beside
+
+    with NtpServer() as good:
+        answers, beside = asyncio.run(ask_many_with_one_executor_thread())
+    assert beside == "not kept waiting"
+    assert [bool(answer.sample) for answer in answers] == [False] * 20 + [True]
+    assert not hanging.is_set()
+
+
+def test_an_address_is_read_without_a_thread(hanging: threading.Event) -> None:
+    with NtpServer() as server:
+        ask(server.address)
+    assert not looking_up()
+    assert not hanging.is_set()
+
+
+def test_where_no_thread_can_be_started_no_name_is_resolved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert str(refusal("ntp.example")) == "the name ntp.example cannot be resolved"
+
+
+def test_a_name_found_too_late_is_dropped(
+    hanging: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def outlast() -> None:
+        with pytest.raises(NoSampleError, match="was not resolved in time"):
+            await query("slow.example", near=time.time(), timeout=0.05)
+        hanging.set()
+        while looking_up():  # noqa: ASYNC110 - threads tell no event
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0)  # for what the thread handed over: the loop logs errors
+
+    asyncio.run(asyncio.wait_for(outlast(), 20))
+    assert not caplog.records
 
 
 def test_an_address_that_cannot_be_sent_to_is_told_in_words() -> None:

@@ -205,7 +205,7 @@ def test_an_endpoint_that_refused_our_time_is_sent_its_own_from_then_on() -> Non
     headers = desk.answer(ahead=-9.0)
     desk.fake.pass_by(RTT)
     desk.keeper.heard("it", headers, asked=asked)
-    assert desk.keeper.refused("it", headers, asked=asked)
+    desk.keeper.refused("it", headers, asked=asked)
     assert desk.error("it") == pytest.approx(-9.0, abs=0.6)
     desk.exchange("it", ahead=-9.0, times=20)
     assert desk.error("it") == pytest.approx(-9.0, abs=0.2)
@@ -219,13 +219,13 @@ def test_a_refusal_counts_for_more_than_what_the_endpoint_said_before() -> None:
     headers = desk.answer(ahead=-20.0)  # it was set back a moment ago
     desk.fake.pass_by(RTT)
     desk.keeper.heard("it", headers, asked=asked)
-    assert desk.keeper.refused("it", headers, asked=asked)
+    desk.keeper.refused("it", headers, asked=asked)
     assert desk.error("it") == pytest.approx(-20.0, abs=0.6)
 
 
 def test_a_refusal_without_any_date_helps_nobody() -> None:
     desk = Desk()
-    assert not desk.keeper.refused("it", [], asked=desk.fake.boot)
+    desk.keeper.refused("it", [], asked=desk.fake.boot)
     assert desk.error("it") == pytest.approx(0.0, abs=1e-5)
 
 
@@ -236,6 +236,35 @@ def test_what_was_learnt_of_an_endpoint_goes_with_it() -> None:
     desk.keeper.retain({"kept"})
     assert desk.error("gone") == pytest.approx(0.0, abs=1e-5)
     assert desk.error("kept") == pytest.approx(5.0, abs=0.2)
+
+
+def test_late_answers_of_an_endpoint_that_was_taken_out_do_not_count() -> None:
+    desk = Desk(synchronised=False)
+    desk.keeper.retain({"kept"}, gone={"gone"})
+    desk.exchange("gone", ahead=50.0, times=5)
+    assert desk.clock.now().source == "wall"
+    assert desk.keeper.theirs("gone") is None
+
+
+def test_one_of_two_endpoints_that_is_nearly_a_second_fast_does_not_break_the_bound() -> None:
+    desk = Desk(synchronised=False)
+    for _ in range(30):
+        desk.exchange("right", ahead=0.0)
+        desk.exchange("fast", ahead=0.9)
+    stamp = desk.clock.now()
+    assert abs(stamp.ns / NS - desk.fake.wall) <= stamp.bound_ns / NS
+
+
+def test_moved_clocks_make_what_the_endpoints_said_less_sure() -> None:
+    desk = Desk(synchronised=False)
+    desk.exchange("a", ahead=0.0, times=40)
+    desk.fake.slew(0.4)
+    desk.fake.wall -= 0.4  # true time goes on evenly
+    desk.clock.now()
+    for _ in range(40):
+        stamp = desk.clock.now()
+        assert abs(stamp.ns / NS - desk.fake.wall) <= stamp.bound_ns / NS
+        desk.exchange("a", ahead=0.0)
 
 
 def test_probes_are_aimed_only_while_the_clock_needs_it() -> None:

@@ -15,6 +15,7 @@ from fake_servers import World
 from router.background import Background
 
 if TYPE_CHECKING:
+    from router.clock.host import Hands
     from router.clock.sync import Synchroniser
 
 
@@ -59,6 +60,52 @@ def test_a_nudge_after_the_loop_was_closed_does_nothing() -> None:
     world = World()
     world.rounds_after(rounds=1)
     world.synchroniser.nudge()
+
+
+def test_what_moved_between_rounds_and_nobody_read_is_noticed_before_the_next() -> None:
+    world = World()
+    assert world.once()
+    world.time.pass_by(1.0)
+    world.time.wall += 2.0  # this virtual machine was paused, and its host sets the clock right
+    world.servers.all_jump(2.0)
+    world.servers.ahead |= {"b": None, "c": None}
+    assert world.once()
+    assert world.error() == pytest.approx(0, abs=1e-6)
+    assert world.bound() < 0.02
+    assert world.verdicts() == ["used", "rejected", "rejected", "used", "used"]
+
+
+def test_a_nudge_that_a_round_begins_with_is_answered_by_that_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    begin = world.clock.begin
+
+    def nudge_and_begin() -> Hands:
+        world.synchroniser.nudge()
+        return begin()
+
+    monkeypatch.setattr(world.clock, "begin", nudge_and_begin)
+    world.rounds_after(world.synchroniser.nudge, rounds=2)
+    assert world.slept == [1575.0, 1575.0]
+
+
+def test_what_a_poll_finds_moved_asks_for_no_further_round() -> None:
+    world = World(longest=1800.0)
+
+    def step_and_hold() -> None:
+        if len(world.servers.rounds) == 2:
+            world._longest = 64.0
+
+    async def sleep_and_step(seconds: float) -> None:
+        world.time.wall += 2.0
+        await World.sleep(world, seconds)
+
+    world.servers.during = step_and_hold
+    world.synchroniser._sleep = sleep_and_step
+    world.rounds_after(rounds=2)
+    assert world.slept == [1575.0, 1575.0]
+    assert world.bound() < 0.02
 
 
 def test_nudges_without_end_are_answered_ever_more_rarely() -> None:

@@ -114,13 +114,15 @@ def test_a_majority_is_used_and_who_contradicts_it_is_told_by_how_much() -> None
         failed(heard(sample(1005.0), server="b")),
         heard(sample(1003.0), server="c"),
         failed(Source("d")),
+        heard(sample(1005.5), server="e"),
     ]
     judge(sources, MAJORITY, [Answer("b", reason=NO_ANSWER)], 100.0)
     assert [told(source) for source in sources] == [
         ("used", ""),
         ("used", f"last asked: {NO_ANSWER}"),
-        ("falseticker", "-2.000 s from what the majority says"),
+        ("falseticker", "its clock is 2.000 s behind the majority"),
         ("rejected", NO_ANSWER),
+        ("falseticker", "its clock is 0.500 s ahead of the majority"),
     ]
 
 

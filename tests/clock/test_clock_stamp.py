@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.clock import Clock, Stamper, write
+from router.clock.reading import Reading, Stamp
 from router.clock.select import Selection
 from router.config.settings import ClockSettings
 from router.errors import ClockError
@@ -89,10 +90,21 @@ def test_each_header_holds_the_time_at_which_it_is_made(fake: FakeTime) -> None:
 
 
 def test_without_a_header_nothing_is_stamped() -> None:
-    assert (
-        Stamper(ClockSettings(when_unsure="refuse")).header(Clock(host=FakeTime().host()).now())
-        is None
-    )
+    stamp = Clock(host=FakeTime().host()).now()
+    assert Stamper(ClockSettings()).header(stamp) is None
+
+
+def test_the_policy_holds_without_a_header_as_well() -> None:
+    stamper = Stamper(ClockSettings(when_unsure="refuse"))  # a signature carries the time
+    with pytest.raises(ClockError):
+        stamper.header(Clock(host=FakeTime().host()).now())
+
+
+def test_a_stamp_by_the_endpoints_own_clock_is_not_held_against_max_error() -> None:
+    stamper = Stamper(stamping(when_unsure="refuse"))
+    theirs = Stamp((0, Reading(1_800_000_000 * 10**9, 6 * 10**8, "degraded", "server")))
+    stamper.check(theirs)
+    assert stamper.header(theirs) == (b"X-Timestamp", b"1800000000000")
 
 
 def test_warn_stamps_and_says_so_once_a_minute(

@@ -128,9 +128,11 @@ def test_a_dead_server_does_not_hold_up_the_first_request() -> None:
     assert error_ns(clock) < 200 * MS
 
 
-def test_a_server_written_twice_has_one_vote() -> None:
+@pytest.mark.parametrize("again", ["127.0.0.1:{}", "127.0.0.1.:{}"])
+def test_a_server_written_twice_has_one_vote(again: str) -> None:
     with NtpServer(offset=2.0) as liar, NtpServer() as honest:
-        synchroniser, clock = make(liar, liar.address, honest)
+        port = liar.address.rpartition(":")[2]
+        synchroniser, clock = make(liar, again.format(port), honest)
         assert not asyncio.run(synchroniser.once())
         assert liar.requests == 1
     assert clock.now().source == "wall"
@@ -140,14 +142,27 @@ def test_a_server_written_twice_has_one_vote() -> None:
 def test_a_server_that_refuses_us_is_never_asked_again(
     code: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with NtpServer() as good, NtpServer(script=kiss(code)) as refusing:
-        synchroniser, clock = make(good, refusing)
-        assert asyncio.run(synchroniser.once())  # the one that is left is the majority
+    with NtpServer() as a, NtpServer() as b, NtpServer(script=kiss(code)) as refusing:
+        synchroniser, clock = make(a, b, refusing)
+        assert asyncio.run(synchroniser.once())  # two of three agree
         synchroniser.nudge()
         assert asyncio.run(synchroniser.once())
-        assert (good.requests, refusing.requests) == (2, 1)
+        assert (a.requests, b.requests, refusing.requests) == (2, 2, 1)
         assert f"{refusing.address}: the server sends the kiss code {code.decode()}" in caplog.text
     assert clock.now().status == "degraded"
+
+
+@pytest.mark.parametrize(("good", "refusing"), [(1, 1), (1, 2), (2, 2), (2, 3)])
+def test_who_is_left_after_refusals_is_no_majority_of_the_configured_servers(
+    good: int, refusing: int
+) -> None:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(NtpServer()) for _ in range(good)]
+        servers += [stack.enter_context(NtpServer(script=kiss(b"DENY"))) for _ in range(refusing)]
+        synchroniser, clock = make(*servers)
+        for _ in range(2):
+            assert not asyncio.run(synchroniser.once())
+    assert clock.now().source == "wall"
 
 
 class Machine:

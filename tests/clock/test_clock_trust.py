@@ -115,6 +115,8 @@ def test_a_kernel_that_is_too_unsure_does_not_serve(fake: FakeTime) -> None:
 def test_without_ntp_and_kernel_the_dates_serve(fake: FakeTime) -> None:
     kept = Kept(fake)
     fake.wall -= 3600  # this machine's clock is an hour slow
+    fake.pass_by(0.2)
+    kept.clock.now()
     kept.dates_say(error=3600.1)
     stamp = kept.clock.now()
     assert (stamp.source, stamp.status) == ("http", "degraded")
@@ -266,12 +268,75 @@ def test_a_slew_asks_for_a_round_and_widens_the_bound(fake: FakeTime) -> None:
     assert abs(kept.error) <= kept.bound
 
 
-def test_moved_clocks_end_what_the_dates_said_before(fake: FakeTime) -> None:
+def test_moved_clocks_make_what_the_dates_said_before_less_sure(fake: FakeTime) -> None:
     kept = Kept(fake)
-    kept.dates_say(error=0.0)
+    movements: list[float] = []
+    kept.clock.on_movement(movements.append)
+    kept.dates_say(error=0.0, bound=0.2)
     fake.pass_by(0.2)
+    fake.wall += 0.05
+    assert kept.bound == pytest.approx(0.25, abs=0.001)
     fake.sleep(100.0)
-    assert kept.clock.now().source == "wall"
+    stamp = kept.clock.now()
+    assert (stamp.source, stamp.status) == ("http", "unsynchronised")
+    assert kept.bound == pytest.approx(1.25, abs=0.02)  # a sleep is counted in whole seconds
+    assert movements == [pytest.approx(0.05, abs=1e-4), 1.0]
+
+
+def test_a_rung_that_what_ntp_still_allows_proves_wrong_does_not_serve(fake: FakeTime) -> None:
+    kept = Kept(fake)
+    kept.hear()
+    fake.pass_by(7200)
+    kept.dates_say(error=3.0e9, bound=0.1)
+    fake.pass_by(1)
+    stamp = kept.clock.now()
+    assert (stamp.source, stamp.status) == ("ntp", "unsynchronised")
+    kept.dates_say(error=0.3, bound=0.2)
+    fake.pass_by(1)
+    assert kept.clock.now().source == "http"
+
+
+def test_after_a_suspicion_the_old_time_does_not_narrow_the_new(fake: FakeTime) -> None:
+    kept = Kept(fake)
+    kept.hear(bound=0.06)
+    kept.clock.suspect()
+    kept.hear(error=0.119, bound=0.06)  # a silent pause of 119 ms, just within both bounds
+    assert kept.error == pytest.approx(0.119, abs=1e-5)
+    assert kept.bound == pytest.approx(0.06, abs=1e-3)
+    kept.hear(error=0.2, bound=0.06)
+    assert kept.bound < 0.05  # and then they narrow each other again
+
+
+def test_a_round_notices_first_what_moved_since_anybody_read_the_clock(fake: FakeTime) -> None:
+    kept = Kept(fake)
+    kept.hear()
+    fake.pass_by(100)
+    fake.slew(0.03)
+    kept.clock.begin()
+    assert kept.rounds_asked == 1
+
+
+def test_what_the_dates_tell_again_and_again_does_not_keep_a_move_from_being_seen(
+    fake: FakeTime,
+) -> None:
+    kept = Kept(fake)
+    for _ in range(20):
+        fake.pass_by(0.05)
+        kept.dates_say(error=0.0)
+    fake.slew(0.4)
+    kept.dates_say(error=0.0)
+    assert kept.rounds_asked == 1
+    assert kept.bound > 0.6
+
+
+def test_moves_are_told_once_a_minute(fake: FakeTime) -> None:
+    kept = Kept(fake)
+    for _ in range(100):
+        fake.pass_by(1.0)
+        fake.wall += 1.0
+        kept.clock.now()
+    assert len(kept.notes) == 2
+    assert kept.rounds_asked == 100
 
 
 def test_without_a_look_for_hours_a_step_in_between_is_still_seen(fake: FakeTime) -> None:

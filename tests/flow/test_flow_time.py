@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
@@ -131,11 +132,12 @@ def test_a_second_refusal_is_the_callers_answer_with_its_body() -> None:
     assert (answer.status, answer.content, len(call.attempts)) == (400, BINANCE, 2)
 
 
-def test_without_a_date_nothing_can_be_corrected_and_nothing_is_repeated() -> None:
+def test_without_a_date_the_request_is_sent_once_more_with_our_own_time() -> None:
     exchange = Exchange(ahead=-2.0)
     exchange.dated = False
     answer, call = exchange.post()
-    assert (answer.status, answer.content, len(call.attempts)) == (400, BINANCE, 1)
+    assert (answer.status, answer.content, len(call.attempts)) == (400, BINANCE, 2)
+    assert "400, the time was refused" in Trace(tuple(call.attempts)).explain()
 
 
 def test_a_body_that_was_read_is_not_sent_again() -> None:
@@ -154,12 +156,52 @@ def test_omit_sends_without_a_stamp_and_says_so() -> None:
     assert call.attempts[0].stamped is None
 
 
-def test_refuse_sends_nothing() -> None:
+def test_refuse_sends_nothing_and_waits_a_second_for_a_source_at_first() -> None:
     exchange = Exchange(ahead=0.0, synchronised=False, when_unsure="refuse")
-    with pytest.raises(router.ClockError, match="when_unsure"):
-        exchange.post()
+    for waited in (1.0, 1.0):  # the second request does not wait again
+        with pytest.raises(router.ClockError, match="when_unsure"):
+            exchange.post()
+        assert sum(exchange.port.slept) == pytest.approx(waited, abs=0.02)
     assert exchange.port.sent == []
     assert exchange.desk.limiter.in_use == 0
+
+
+def test_refuse_serves_an_endpoint_that_refused_our_time_by_its_own_clock() -> None:
+    exchange = Exchange(ahead=-30.0, when_unsure="refuse")  # one Date is right to half a second
+    for _ in range(5):
+        answer, _ = exchange.post()
+        assert answer.status == 200
+
+
+def test_a_false_refusal_leaves_a_right_time_as_it_was() -> None:
+    exchange = Exchange(ahead=0.0)
+    refusal = (400, [(b"Date", b"Fri, 15 Jan 2027 08:00:00 GMT")], BINANCE)
+    exchange.port = ScriptedPort([refusal, 200, 200], clock=exchange.monotonic)
+    _, call = exchange.post()
+    assert [attempt.verdict for attempt in call.attempts] == ["wrong time", "delivered"]
+    _, later = exchange.post()
+    assert later.attempts[0].clock is not None
+    assert later.attempts[0].clock.source == "ntp"
+
+
+def test_a_signer_without_a_header_is_under_the_same_policy() -> None:
+    exchange = Exchange(ahead=-9.0)
+    signed: list[int] = []
+
+    def sign(signing: router.Signing) -> list[tuple[str, str]]:
+        signed.append(signing.stamp.ns)
+        return [("X-Timestamp", str(signing.stamp.ns // 10**6))]
+
+    made = router.ClockSettings(servers=())
+    exchange.desk.keeper.stamper = Stamper(made)
+    exchange.desk = replace(exchange.desk, signer=sign)
+    answer, call = exchange.post()
+    assert (answer.status, len(call.attempts), len(signed)) == (200, 2, 2)
+    exchange.desk.keeper.stamper = Stamper(replace(made, when_unsure="refuse", max_error=1e-6))
+    exchange.desk.keeper.retain(())
+    with pytest.raises(router.ClockError):
+        exchange.post()
+    assert len(signed) == 2
 
 
 @pytest.mark.parametrize(

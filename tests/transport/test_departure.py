@@ -137,7 +137,23 @@ def unwritable(signing: router.Signing) -> list[tuple[str, str]]:
     return [("X-Signature", "né ☃")]
 
 
-@pytest.mark.parametrize("signer", [broken, unwritable])
+def silent(signing: router.Signing) -> Any:
+    return None
+
+
+def injecting(signing: router.Signing) -> list[tuple[str, str]]:
+    return [("X-Signature", "a\r\nX-Admin: 1")]
+
+
+def posing(signing: router.Signing) -> list[tuple[str, str]]:
+    return [("host", "elsewhere.example")]
+
+
+def counting(signing: router.Signing) -> Any:
+    return [("X-Signature", 1)]
+
+
+@pytest.mark.parametrize("signer", [broken, unwritable, silent, injecting, posing, counting])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_signer_that_fails_is_the_callers_and_nothing_was_sent(
     kind: str, signer: Callable[[router.Signing], list[tuple[str, str]]]

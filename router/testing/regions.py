@@ -108,9 +108,17 @@ class Region:
         self._polite_end = True
 
     async def _close_listener(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        """Accept no more, let what was just accepted be set up, and close.
+
+        The order matters: asyncio loses a connection whose listener closes between the two.
+        """
+        server, self._server = self._server, None
+        if server is not None:
+            for listening in server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            server.close()
 
     async def _reset_connections(self) -> None:
         for writer in list(self._writers):
@@ -233,10 +241,9 @@ class Regions:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for _turn in range(2):  # a connection may be half accepted at the first time
-            for region in self:
-                self.run(region.end())
-            self.run(_cancel_others())
+        for region in self:
+            self.run(region.end())
+        self.run(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(ANSWER_WITHIN)
         self._loop.close()

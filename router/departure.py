@@ -110,23 +110,18 @@ class Departure:
             SigningError: the signer failed.
         """
         stamp = self.stamp
-        if stamp is None:
-            made, stamp = self._make()
-            self.asked = stamp[0] / NS
-        elif self._keeper.boottime() - stamp[0] / NS > FRESH:
-            made, _ = self._make()
-        else:
-            made = self._made
-        return made
+        if stamp is None or self._keeper.boottime() - stamp[0] / NS > FRESH:
+            self._make()
+        return self._made
 
-    def _make(self) -> tuple[list[Header], Stamp]:
+    def _make(self) -> None:
         stamp = self.stamp = self._keeper.stamp(self._request.endpoint.name)
+        self.asked = self.asked or stamp[0] / NS  # the first time counts
         header = self.header = self._keeper.header(stamp)
         made = list(self._fixed) if header is None else [*self._fixed, header]
         if self._signer is not None:
             made = self._signed(made, self._signer)
         self._made = made
-        return made, stamp
 
     def _signed(self, headers: list[Header], signer: Signer) -> list[Header]:
         try:

@@ -1,7 +1,7 @@
 """A look at the beginning of an answer's body, which its reader then gets all the same.
 
-Rule 1: at most LARGEST bytes are read, and none after WITHIN seconds: what they cannot say is not
-        looked for, and a body that drips holds nobody up.
+Rule 1: at most LARGEST bytes are read, and none after KEPT_WITHIN seconds: what they cannot say is
+        not looked for, and a body that drips holds nobody up.
 Rule 2: an error met while looking is kept for the reader, in its place in the body.
 Rule 3: whoever is cancelled while looking leaves the stream closed.
 """
@@ -12,6 +12,8 @@ import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from router.call import KEPT_WITHIN
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
@@ -20,28 +22,30 @@ if TYPE_CHECKING:
 __all__ = ["Peeked", "apeek", "peek"]
 
 LARGEST = 4 * 1024
-WITHIN = 0.25
 ANY_ZLIB = zlib.MAX_WBITS | 32
 
 
 class Peeked:
-    """A body whose first chunks were read already."""
+    """A body whose first chunks were read already; `with` keeps an error for its reader."""
 
     def __init__(self, stream: Any, rest: Any) -> None:
         self._stream = stream
-        self.rest = rest
         self._error: Exception | None = None
+        self._until = time.monotonic() + KEPT_WITHIN
+        self.rest = rest
         self.chunks: list[bytes] = []
-        self._until = time.monotonic() + WITHIN
 
-    @property
-    def enough(self) -> bool:
-        """Whether enough was read, or for long enough."""
-        return sum(map(len, self.chunks)) >= LARGEST or time.monotonic() >= self._until
+    def take(self, chunk: bytes) -> bool:
+        """Take a part; return whether to go on."""
+        self.chunks.append(chunk)
+        return sum(map(len, self.chunks)) < LARGEST and time.monotonic() < self._until
 
-    def keep(self, error: Exception) -> None:
-        """Keep an error for the reader."""
-        self._error = error
+    def __enter__(self) -> None:
+        self._error = None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        self._error = error if isinstance(error, Exception) else None
+        return self._error is not None
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self.chunks
@@ -63,39 +67,38 @@ class Peeked:
     async def aclose(self) -> None:
         await self._stream.aclose()
 
+    def put_back(self, answer: Answer) -> str:
+        """Give the answer its whole body again; return the beginning as text."""
+        answer.stream = self
+        return _text(answer.headers, b"".join(self.chunks))
+
 
 def peek(answer: Answer) -> str:
     """Return the beginning of a body as text; the answer's stream still holds all of it."""
     peeked = Peeked(answer.stream, iter(answer.stream))
     try:
-        for chunk in peeked.rest:
-            peeked.chunks.append(chunk)
-            if peeked.enough:
-                break
-    except Exception as error:  # noqa: BLE001 - rule 2
-        peeked.keep(error)
+        with peeked:
+            for chunk in peeked.rest:
+                if not peeked.take(chunk):
+                    break
     except BaseException:
         peeked.close()
         raise
-    answer.stream = peeked
-    return _text(answer.headers, b"".join(peeked.chunks))
+    return peeked.put_back(answer)
 
 
 async def apeek(answer: Answer) -> str:
     """Do the same for a body that is read by a task."""
     peeked = Peeked(answer.stream, aiter(answer.stream))
     try:
-        async for chunk in peeked.rest:
-            peeked.chunks.append(chunk)
-            if peeked.enough:
-                break
-    except Exception as error:  # noqa: BLE001 - rule 2
-        peeked.keep(error)
+        with peeked:
+            async for chunk in peeked.rest:
+                if not peeked.take(chunk):
+                    break
     except BaseException:
         await peeked.aclose()
         raise
-    answer.stream = peeked
-    return _text(answer.headers, b"".join(peeked.chunks))
+    return peeked.put_back(answer)
 
 
 def _text(headers: list[Header], data: bytes) -> str:

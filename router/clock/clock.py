@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 
 from router.clock.disturbance import Detector
 from router.clock.host import THIS_HOST
-from router.clock.ladder import Claim, climb
+from router.clock.ladder import climb, kernel_claim, standing
 from router.clock.reading import UNBOUNDED, Reading, Stamp
-from router.clock.select import meet
 from router.clock.trust import Trust, believe
 from router.forks import register
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from router.clock.disturbance import Disturbance
     from router.clock.host import Hands, Host
+    from router.clock.ladder import Claim
     from router.clock.select import Interval, Selection
 
 __all__ = ["Clock"]
@@ -39,7 +39,6 @@ NS = 1e9
 LOOK_EVERY = 0.1
 LOOK_EVERY_NS = 100_000_000
 NOTE_EVERY = 60.0
-KERNEL_SLACK = 0.05
 log = logging.getLogger("router.clock")
 
 
@@ -158,7 +157,8 @@ class Clock:
             Whether it was believed.
         """
         with self._lock:
-            disturbance = self._watch(self._host.hands())
+            hands = self._host.hands()
+            disturbance = self._watch(hands)
             self._trust, words = believe(
                 self._trust,
                 selection,
@@ -171,8 +171,8 @@ class Clock:
             disputed = self._trust.dispute > 0
             if not disputed:
                 self._kept, self._suspected = bool(self._listeners), False
-                self._detector.anchor(since or self._host.hands())
-            self._publish(self._host.hands())
+                self._detector.anchor(since or hands)
+            self._publish(hands)
             self._settled = True
         self._tell(disturbance, words)
         return not disputed
@@ -191,14 +191,6 @@ class Clock:
             self._http = claim
             disturbance = self._refresh()
         self._tell(disturbance, None)
-
-    def _standing(self, ntp: Claim | None, hands: Hands) -> list[Claim | None]:
-        """Return the rungs, without those that what NTP still allows proves wrong."""
-        lower = (self._kernel(hands), self._http)
-        if ntp is None:
-            return list(lower)
-        allowed = ntp.interval(hands.boot)
-        return [ntp, *(c for c in lower if c and meet(c.interval(hands.boot), allowed))]
 
     def rungs(self) -> list[Claim]:
         """Return what each rung of the ladder claims now, best rung first."""
@@ -219,6 +211,9 @@ class Clock:
     def suspect(self) -> None:
         """Have the time checked at once: something from outside suggests that it is wrong."""
         self._suspected = True
+        self._ask()
+
+    def _ask(self) -> None:
         for listener in self._listeners:
             listener()
 
@@ -261,8 +256,7 @@ class Clock:
             if now - self._noted >= NOTE_EVERY:
                 self._noted = now
                 self._note(disturbance.words)
-            for listener in self._listeners:
-                listener()
+            self._ask()
         if words is not None:
             self._note(words)
 
@@ -272,22 +266,15 @@ class Clock:
         return self._trust.claim.widened(self._detector.doubt + self._trust.dispute)
 
     def _kernel(self, hands: Hands) -> Claim | None:
-        """Return the wall clock's claim, where a daemon keeps it close enough."""
-        status = self._host.kernel()
-        if status is None or not status.synchronised:
-            return None
-        bound = status.max_error + KERNEL_SLACK
-        if bound >= self._max_error:
-            return None
-        theta = hands.wall - hands.boot
-        return Claim(theta, bound + hands.width, hands.boot, "degraded", "kernel")
+        return kernel_claim(self._host.kernel(), hands, target=self._max_error)
 
     def _publish(self, hands: Hands) -> None:
         """Make the best claim the reading of the next 100 ms."""
         soon = hands.boot + LOOK_EVERY
         claim = self._ntp()
         if claim is None or claim.bound_at(soon) > self._max_error:
-            claim = climb(self._standing(claim, hands), target=self._max_error, now=soon)
+            rungs = standing(claim, (self._kernel(hands), self._http), hands.boot)
+            claim = climb(rungs, target=self._max_error, now=soon)
         if claim is None:
             theta = int((hands.wall - hands.boot) * NS)
             self._reading = Reading(theta, UNBOUNDED, "unsynchronised", "wall")

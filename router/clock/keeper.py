@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 from router.clock.dates import RESOLUTION, Dates, Heard, date_of, skew
 from router.clock.reading import Reading, Stamp
+from router.clock.select import meet
 from router.forks import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from router.call import Header
     from router.clock.clock import Clock
     from router.clock.host import Host
     from router.clock.select import Interval
@@ -33,8 +35,6 @@ RECKON_EVERY = 0.1
 COMPARE_EVERY = 1.0
 GRACE = 1.0
 NOTEWORTHY = 0.05
-
-Header = tuple[bytes, bytes]
 
 
 class Keeper:
@@ -228,10 +228,8 @@ class Keeper:
         self._refused.add(endpoint)
         date, received = date_of(headers), self.boottime()
         known = self._dates.interval(endpoint, received)
-        if date is not None and known is not None and not _allows(known, date, asked, received):
+        if date is None or known is None:
+            return
+        if not meet(known, (date - received, date + RESOLUTION - asked)):
             self._dates.forget(endpoint)
             self.dated(endpoint, date, asked=asked, received=received)
-
-
-def _allows(known: Interval, date: float, asked: float, received: float) -> bool:
-    return known[0] <= date + RESOLUTION - asked and date - received <= known[1]

@@ -89,10 +89,6 @@ class Sample:
         bound = self.bound(now)
         return self.theta - bound, self.theta + bound
 
-    def meets(self, other: Sample, now: float) -> bool:
-        """Return whether one true theta can explain both samples."""
-        return abs(self.theta - other.theta) <= self.bound(now) + other.bound(now)
-
 
 def make_request(entropy: Callable[[int], bytes] = os.urandom) -> tuple[bytes, bytes]:
     """Return a client packet of version 4, and the 8 random bytes that its reply must return."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from router.clock.ntp import Sample
 
-__all__ = ["Interval", "Selection", "covered", "meet", "select"]
+__all__ = ["Interval", "Selection", "clipped", "covered", "meet", "select"]
 
 Interval = tuple[float, float]
 
@@ -53,11 +53,11 @@ def select(samples: Mapping[str, Sample], configured: int, now: float) -> Select
     used = tuple(
         name for name, claim in claims.items() if any(meet(claim, stretch) for stretch in agreed)
     )
-    low, high = agreed[0][0], agreed[-1][1]
-    theta = min(max(_mean([samples[name] for name in used], now), low), high)
+    mean = _mean([samples[name] for name in used], now)
+    theta, bound = clipped(mean, (agreed[0][0], agreed[-1][1]))
     return Selection(
         theta=theta,
-        bound=max(high - theta, theta - low),
+        bound=bound,
         taken=now,
         used=used,
         falsetickers=tuple(name for name in claims if name not in used),
@@ -79,6 +79,13 @@ def covered(intervals: Iterable[Interval], need: int) -> list[Interval]:
             if depth == need:
                 start = edge
     return found
+
+
+def clipped(theta: float, interval: Interval) -> tuple[float, float]:
+    """Return theta moved into an interval, and the bound by which it covers all of it."""
+    low, high = interval
+    theta = min(max(theta, low), high)
+    return theta, max(high - theta, theta - low)
 
 
 def meet(one: Interval, other: Interval) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from router.clock.report import SourceReport
 from router.clock.schedule import FLOOR
+from router.clock.select import meet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -67,7 +68,8 @@ class Source:
             self.judge("rejected", answer.reason)
 
     def _keep(self, sample: Sample) -> None:
-        agreeing = [old for old in self.samples if old.meets(sample, sample.taken)]
+        now, said = sample.taken, sample.interval(sample.taken)
+        agreeing = [old for old in self.samples if meet(old.interval(now), said)]
         self.samples = (*agreeing[1 - KEPT :], sample)
 
     def _rest(self) -> None:

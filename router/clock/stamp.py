@@ -102,8 +102,7 @@ class Stamper:
         Raises:
             ClockError: the stamp's bound is above `max_error` and `when_unsure` is `refuse`.
         """
-        unsure = stamp.bound_ns > self._max_error_ns and stamp.source != "server"
-        if unsure and not self._accept(stamp):
+        if self._is_unsure(stamp) and not self._accept(stamp):
             return None
         if not self._name:
             return None
@@ -111,8 +110,11 @@ class Stamper:
 
     def check(self, stamp: Stamp) -> None:
         """Raise ClockError where a request stamped like this would be refused."""
-        if self.refuses and stamp.bound_ns > self._max_error_ns and stamp.source != "server":
+        if self.refuses and self._is_unsure(stamp):
             self._refuse(stamp)
+
+    def _is_unsure(self, stamp: Stamp) -> bool:
+        return stamp.bound_ns > self._max_error_ns and stamp.source != "server"
 
     def _accept(self, stamp: Stamp) -> bool:
         """Decide about a stamp that is not sure enough."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from router.clock.ladder import Claim
-from router.clock.select import meet
+from router.clock.select import clipped, meet
 
 if TYPE_CHECKING:
     from router.clock.reading import Status
@@ -69,9 +69,8 @@ def believe(
             words = (
                 f"the NTP servers now agree on a time {_apart(new, old):+.3f} s from the old one"
             )
-    low, high = new
-    theta = min(max(selection.theta, low), high)
-    return Trust(said._replace(theta=theta, bound=max(high - theta, theta - low), taken=now)), words
+    theta, bound = clipped(selection.theta, new)
+    return Trust(said._replace(theta=theta, bound=bound, taken=now)), words
 
 
 def _disputed(trust: Trust, new: Interval, old: Interval) -> tuple[Trust, str | None]:

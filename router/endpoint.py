@@ -157,6 +157,12 @@ def _parse_address(value: object) -> str | None:
         raise ValueError("write an IP address, such as 192.0.2.10") from None
 
 
+def _parse_flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError("write true or false")
+
+
 def _parse_weight(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1000:  # noqa: PLR2004
         return float(value)
@@ -186,6 +192,7 @@ class Endpoint:
         tags: words for constraints, such as a jurisdiction.
         weight: how much it is favoured: its cost is divided by this.
         address: connect to this IP address instead of resolving the host; Host and TLS name stay.
+        anycast: one address answers in many places, so no place is expected of it.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -198,6 +205,7 @@ class Endpoint:
     tags: Annotated[tuple[str, ...], Parsed(_parse_tags, _WORDS)] = ()
     weight: Annotated[float, Parsed(_parse_weight, (("type", "number"),))] = 1.0
     address: Annotated[str | None, Parsed(_parse_address)] = None
+    anycast: Annotated[bool, Parsed(_parse_flag, (("type", "boolean"),))] = False
 
     def __post_init__(self) -> None:
         parse_fields(self)

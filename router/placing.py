@@ -3,6 +3,8 @@
 Rule 1: what the configuration says is used at once. An endpoint that only its address can place
         waits for the background, which alone resolves names.
 Rule 2: a place found that way is remembered and gives the pool a better prior; samples stay.
+Rule 3: an anycast endpoint is in many places, so distance has no say, whatever place is written
+        down for it. The configuration says so, or the database does.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from router.geo.here import place_of, resolve_here
 from router.geo.locator import Locator
-from router.geo.prior import prior
+from router.geo.place import Place
+from router.geo.prior import ANYCAST, flat, prior
 from router.hosts import is_address
 
 if TYPE_CHECKING:
@@ -39,11 +42,11 @@ class Places:
         self._has_database = settings.database is not None
         self.locator = Locator(settings.database)
         self._here = resolve_here(settings.here, self.locator)
-        self._resolved: dict[str, Location] = {}
+        self._resolved: dict[str, Place] = {}
 
     def placed(self, endpoints: Iterable[Endpoint]) -> dict[str, tuple[Endpoint, Prior]]:
         """Return every endpoint by name, with its prior as seen from this host."""
-        return {e.name: (e, prior(self._here, self._place(e))) for e in endpoints}
+        return {e.name: (e, self._prior(self._here, e)) for e in endpoints}
 
     def seen_from(self, client_ip: str | None, endpoints: Iterable[Endpoint]) -> dict[str, Prior]:
         """Return priors by name, as seen by an end user; from here, if his place is not known.
@@ -52,25 +55,41 @@ class Places:
             GeoError: the text is no IP address.
         """
         client = None if client_ip is None else self.locator.locate(client_ip)
-        return {e.name: prior(client or self._here, self._place(e)) for e in endpoints}
+        here, is_user = client or self._here, client is not None
+        return {e.name: self._prior(here, e, access=is_user) for e in endpoints}
 
-    def _place(self, endpoint: Endpoint) -> Location | None:
-        known = place_of(endpoint, self.locator, None) or self._resolved.get(endpoint.name)
+    def _prior(self, here: Location | None, endpoint: Endpoint, *, access: bool = False) -> Prior:
+        place = self._place(endpoint)
+        if endpoint.anycast or (place is not None and place.is_anycast):
+            return flat(ANYCAST)
+        return prior(here, None if place is None else place.location, access=access)
+
+    def _place(self, endpoint: Endpoint) -> Place | None:
+        configured = place_of(endpoint, self.locator, None)
+        if configured is not None:
+            return Place(configured, None, None)
+        known = self._resolved.get(endpoint.name)
         for address in (endpoint.address, endpoint.origin.host):
             if known is None and address is not None and is_address(address):
-                known = self.locator.locate(address)
+                known = self._lookup(address)
         return known
+
+    def _lookup(self, address: str) -> Place | None:
+        """Return the place of an address if it says anything about distance."""
+        place = self.locator.lookup(address)
+        says = place is not None and (place.location is not None or place.is_anycast)
+        return place if says else None
 
     async def resolve(self, pool: EndpointPool, endpoints: Iterable[Endpoint]) -> None:
         """Look up the endpoints that only their name's address can place, and tell the pool."""
         if not self._has_database:
             return
-        for endpoint in [e for e in endpoints if self._place(e) is None]:
+        for endpoint in [e for e in endpoints if not e.anycast and self._place(e) is None]:
             address = await _resolve(endpoint)
-            place = None if address is None else self.locator.locate(address)
+            place = None if address is None else self._lookup(address)
             if place is not None:
                 self._resolved[endpoint.name] = place
-                pool.place(endpoint.name, prior(self._here, place))
+                pool.place(endpoint.name, self._prior(self._here, endpoint))
 
 
 async def _resolve(endpoint: Endpoint) -> str | None:

@@ -28,11 +28,15 @@ COUNTRY_KM = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an address is: coordinates, ISO country code and city, as far as they are known."""
+    """Where an address is: coordinates, ISO country code and city, as far as they are known.
+
+    An anycast address is in many places at once, and so has no coordinates.
+    """
 
     location: Location | None
     country: str | None
     city: str | None
+    is_anycast: bool = False
 
 
 def place_from_record(record: Mapping[str, Any]) -> Place | None:
@@ -51,7 +55,7 @@ def _from_nested(record: Mapping[str, Any]) -> Place:
     found = City(["en"], **record)
     country = found.country.iso_code or found.registered_country.iso_code
     if found.traits.is_anycast:
-        return Place(None, _text(country), None)
+        return Place(None, _text(country), None, is_anycast=True)
     where = found.location
     return _place(
         (where.latitude, where.longitude, where.accuracy_radius), country, found.city.name

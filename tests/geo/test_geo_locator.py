@@ -77,8 +77,9 @@ PRIVATE = {"city": {"names": {"en": "Nowhere"}}, "location": {"latitude": 1.0, "
         (
             "GeoLite2-City",
             {"country": GB, "location": {"latitude": 5.0}, "traits": {"is_anycast": True}},
-            Place(None, "GB", None),
+            Place(None, "GB", None, is_anycast=True),
         ),
+        ("GeoLite2-City", {"traits": {"is_anycast": True}}, Place(None, None, None, True)),
         (
             "dbip-City-lite flat",
             {"country_code": "GB", "latitude": "51.5", "longitude": "-0.1", "city": "London"},

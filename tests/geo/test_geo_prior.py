@@ -8,6 +8,7 @@ import pytest
 
 from router.endpoint import Location
 from router.geo.distance import great_circle_km
+from router.geo.hub_path import hub_path_km
 from router.geo.prior import floor_rtt, prior
 
 FRANKFURT = Location(50.11, 8.68)
@@ -32,31 +33,54 @@ def test_the_distance_is_the_great_circles(a: Location, b: Location, km: float) 
     assert great_circle_km(a, b) == great_circle_km(b, a)
 
 
-def test_the_expected_rtt_is_11_ms_and_15_ms_for_each_1000_km() -> None:
-    there = Location(0, 90)  # a quarter of the way round: 10 007.6 km
-    expected = prior(Location(0, 0), there)
+def test_the_expected_rtt_is_11_5_ms_and_12_7_ms_for_each_1000_km_of_hub_path() -> None:
+    expected = prior(FRANKFURT, SYDNEY)
+    path_km = hub_path_km(FRANKFURT, SYDNEY)
 
-    assert expected.rtt == pytest.approx(0.011 + 0.015 * 10.0076, rel=1e-4)
-    assert expected.sigma == 0.25
-    assert expected.distance_km == pytest.approx(10_007.6, rel=1e-4)
-    assert expected.why == "10 000 km away"
+    assert expected.rtt == pytest.approx(0.0115 + 0.0127 * path_km / 1000)
+    assert expected.sigma == 0.20
+    assert expected.distance_km == pytest.approx(16_480, rel=0.005)
+    assert path_km > 1.1 * 16_480
+    assert expected.why == "16 000 km away, 20 000 km by cable"
+
+
+@pytest.mark.parametrize(
+    ("there", "why"),
+    [
+        (FRANKFURT, "nearby"),
+        (Location(52.5, 13.4), "420 km away"),
+        (ASHBURN, "6 500 km away"),
+        (Location(35.68, 139.69), "9 300 km away, 16 000 km by cable"),
+    ],
+)
+def test_a_long_way_round_is_told(there: Location, why: str) -> None:
+    assert prior(FRANKFURT, there).why == why
 
 
 @pytest.mark.parametrize(
     ("accuracy_km", "sigma", "why"),
     [
-        (0, 0.25, "6 500 km away"),
-        (999, 0.25, "6 500 km away"),
-        (1000, 0.35, "roughly 6 500 km away"),
-        (2500, 0.35, "roughly 6 500 km away"),
+        (999, 0.20, "16 000 km away, 20 000 km by cable"),
+        (1000, 0.35, "roughly 16 000 km away"),
+        (2500, 0.35, "roughly 16 000 km away"),
     ],
 )
-def test_a_vague_place_widens_the_expectation(accuracy_km: float, sigma: float, why: str) -> None:
-    vague = Location(ASHBURN.latitude, ASHBURN.longitude, accuracy_km)
+def test_a_vague_place_is_expected_by_the_great_circle_and_widely(
+    accuracy_km: float, sigma: float, why: str
+) -> None:
+    vague = Location(SYDNEY.latitude, SYDNEY.longitude, accuracy_km)
+    straight = 0.011 + 0.015 * great_circle_km(FRANKFURT, SYDNEY) / 1000
 
     for expected in (prior(FRANKFURT, vague), prior(vague, FRANKFURT)):
         assert (expected.sigma, expected.why) == (sigma, why)
-        assert expected.rtt == prior(FRANKFURT, ASHBURN).rtt
+        assert (expected.rtt == pytest.approx(straight)) == (accuracy_km >= 1000)
+
+
+def test_an_access_network_adds_8_ms_and_doubt() -> None:
+    user, host = prior(FRANKFURT, ASHBURN, access=True), prior(FRANKFURT, ASHBURN)
+
+    assert user.rtt == pytest.approx(host.rtt + 0.008)
+    assert (user.sigma, user.floor, user.why) == (0.35, host.floor, host.why)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from router.balance.ranking import Ranked
 from router.client import AsyncClient, Client
 from router.clock.reading import Stamp
 from router.config import (
+    Allow,
     Backoff,
     ClockSettings,
     Config,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BASE_URL",
+    "Allow",
     "AsyncClient",
     "AsyncTransport",
     "Attempt",

@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from router.balance.written import written
 from router.clock.reading import UNBOUNDED
 from router.failover.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from router.balance.decision import Decision
     from router.balance.ranking import Ranked
     from router.call import Header
-    from router.clock.reading import Stamp
+from router.clock.reading import Stamp
 
 __all__ = ["Attempt", "Trace"]
 
@@ -42,7 +42,7 @@ class Attempt:
         waited: seconds spent waiting for the permit, the token and the backoff before sending.
         elapsed: seconds from sending to the response headers or the failure.
         maybe_processed: whether the server may have acted although no answer came.
-        chosen: its place in the ranking at that moment, and `ranking` its rivals.
+        decision: why it was chosen, and against whom.
         header: the timestamp's name and value as sent, or None.
         clock: the time at which its headers left, with its bound, where they were stamped.
     """
@@ -54,10 +54,19 @@ class Attempt:
     waited: float
     elapsed: float
     maybe_processed: bool
-    chosen: Ranked
-    ranking: Sequence[Ranked]
+    decision: Decision
     header: Header | None = None
     clock: Stamp | None = None
+
+    @property
+    def chosen(self) -> Ranked:
+        """The endpoint as it stood."""
+        return self.decision.chosen.row
+
+    @property
+    def ranking(self) -> tuple[Ranked, ...]:
+        """It and its rivals as they stood."""
+        return tuple(candidate.row for candidate in self.decision.candidates)
 
     @property
     def stamp(self) -> str | None:
@@ -113,11 +122,8 @@ class Trace:
         tried: dict[str, str] = {}
         for number, attempt in enumerate(self.attempts, 1):
             lines.append(f"attempt {number}: {attempt}")
-            lines.append(f"  why {attempt.endpoint}: {attempt.chosen.reason}")
-            lines += [
-                f"  not {rival.name}: {tried.get(rival.name) or rival.reason}"
-                for rival in _rivals(attempt)
-            ]
+            lines.append(f"  why {attempt.endpoint}: {attempt.decision.reason}")
+            lines += [f"  {line}" for line in written(attempt.decision, tried)]
             tried[attempt.endpoint] = f"tried before in this request: {attempt.result}"
             if attempt.stamped is not None:
                 lines.append(f"  stamped {attempt.stamped}")
@@ -129,25 +135,16 @@ class Trace:
             "endpoint": self.endpoint,
             "attempts": [
                 {
-                    "endpoint": attempt.endpoint,
                     "verdict": attempt.verdict,
                     "status": attempt.status,
                     "error": attempt.error,
                     "waited_ms": attempt.waited * 1e3,
                     "elapsed_ms": attempt.elapsed * 1e3,
                     "maybe_processed": attempt.maybe_processed,
-                    "reason": attempt.chosen.reason,
+                    **attempt.decision.as_dict(),
                     "stamp": attempt.stamp,
                     "stamp_bound_ms": attempt.bound_ms,
                 }
                 for attempt in self.attempts
             ],
         }
-
-
-MOST_RIVALS = 8
-
-
-def _rivals(attempt: Attempt) -> list[Ranked]:
-    others = [rival for rival in attempt.ranking if rival.name != attempt.endpoint]
-    return others[:MOST_RIVALS]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 
     from router.attempt import Attempt
+    from router.balance.choice import Choice
     from router.endpoint import Endpoint
     from router.failover.verdict import Verdict
 
@@ -158,6 +159,7 @@ class Call:
         timeouts: the caller's own, in seconds by phase.
         corrected: what was refused and made anew already: the token, the time.
         kept: the last answer that was not good enough, in case no better one comes.
+        blamed: attempts whose failures count against their endpoints, with what they say.
     """
 
     method: str
@@ -176,6 +178,7 @@ class Call:
     backoffs: int = 0
     corrected: set[Verdict] = field(default_factory=set)
     kept: Answer | None = None
+    blamed: list[tuple[Choice, str]] = field(default_factory=list)
 
     def addressed_to(
         self, endpoint: Endpoint, extra: Collection[Header], timeouts: Timeouts

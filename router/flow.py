@@ -22,7 +22,7 @@ from router.failover.backoff import jittered
 from router.failover.verdict import SendFailure, Verdict, may_repeat, verdict_of_failure
 from router.lease import Lease
 from router.limits.acquire import acquire
-from router.outcome import Outcome, conclude, judge, learn, note
+from router.outcome import Outcome, acquit, conclude, judge, learn, note
 
 if TYPE_CHECKING:
     from router.auth.token import Token
@@ -55,6 +55,7 @@ async def route(call: Call, desk: Desk, port: Port) -> tuple[Answer, Lease | Non
             raise
         wait = next_wait(call, outcome, desk, port.now())
         if wait is None:
+            acquit(call, outcome, desk, port.now())
             return conclude(call, outcome)
         await keep(call, outcome, port)
         await port.sleep(wait)
@@ -82,7 +83,7 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
         except SendFailure as failure:
             outcome = Outcome(verdict_of_failure(failure), failure=failure)
         now = port.now()
-        learn(desk, choice, outcome, token, elapsed=now - sent, now=now)
+        learn(call, desk, choice, outcome, token, elapsed=now - sent, now=now)
         note(call, choice, outcome, departure, waited=sent - began, elapsed=now - sent)
         if outcome.answer is None:
             lease.give_back()
@@ -103,7 +104,8 @@ async def admitted(call: Call, desk: Desk, port: Port) -> Permit:
 
 def choose(call: Call, desk: Desk, port: Port) -> Choice:
     """Take the endpoint for this attempt."""
-    return desk.pool.choose(call.options, tried=call.tried, now=port.now())
+    within = time_left(call, port)
+    return desk.pool.choose(call.options, tried=call.tried, now=port.now(), within=within)
 
 
 async def current_token(call: Call, desk: Desk, port: Port) -> Token | None:
@@ -132,7 +134,7 @@ async def settled_clock(call: Call, choice: Choice, desk: Desk, port: Port) -> N
     while (settling := keeper.settling(port.now())) > 0 and port.now() - began < SETTLED_WITHIN:
         await port.sleep(min(settling, SETTLING_STEP, time_left(call, port)))
     if stamper.refuses:
-        stamper.check(keeper.stamp(choice.ranked.name))
+        stamper.check(keeper.stamp(choice.endpoint.name))
 
 
 def credentials(token: Token | None) -> list[Header]:

@@ -6,7 +6,7 @@ Rule: every field defaults to "as configured", so that `Options()` changes nothi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from router.errors import OptionsError
@@ -20,6 +20,7 @@ Repeat = Literal["safe", "rejected", "always"]
 
 T = TypeVar("T", str, int)
 LARGEST = 1e8
+LONGEST_WORD = 1000
 KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
@@ -35,6 +36,8 @@ class Options:
         repeat: what may be repeated, in place of `failover.repeat`.
         idempotency_key: sent as `Idempotency-Key` on every attempt; makes repeating safe.
         cost: how many requests this one counts for at the limiter's rate.
+        affinity: a word for what should stay together, such as a conversation: its requests go
+            to one endpoint while that is well, since caches live there.
     """
 
     regions: frozenset[str] | None
@@ -44,6 +47,9 @@ class Options:
     repeat: Repeat | None
     idempotency_key: str | None
     cost: float
+    affinity: str | None
+    constrained: bool = field(repr=False, compare=False)
+    constraints: tuple[object, ...] = field(repr=False, compare=False)
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class Options:
         repeat: Repeat | None = None,
         idempotency_key: str | None = None,
         cost: float = 1.0,
+        affinity: str | None = None,
     ) -> None:
         """Check and keep what is given; one name or number stands for a set of one.
 
@@ -69,10 +76,20 @@ class Options:
             raise OptionsError("idempotency_key: give 1 to 255 visible ASCII characters")
         if not _is_number(cost, above=0.0):
             raise OptionsError("cost: give a number of requests, more than 0")
+        if affinity is not None and not _is_word(affinity):
+            raise OptionsError("affinity: give a word of 1 to 1000 characters")
+        constraints = (
+            _set("regions", regions, str),
+            _set("tags", tags, str),
+            _set("tiers", tiers, int),
+        )
         values = {
-            "regions": _set("regions", regions, str),
-            "tags": _set("tags", tags, str),
-            "tiers": _set("tiers", tiers, int),
+            "regions": constraints[0],
+            "tags": constraints[1],
+            "tiers": constraints[2],
+            "affinity": affinity,
+            "constraints": constraints,
+            "constrained": constraints != (None, None, None),
             "deadline": deadline,
             "repeat": repeat,
             "idempotency_key": idempotency_key,
@@ -81,14 +98,13 @@ class Options:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    @property
-    def constrained(self) -> bool:
-        """Whether any endpoint can be excluded by this request."""
-        return not (self.regions is None and self.tags is None and self.tiers is None)
-
 
 def _is_key(value: object) -> bool:
     return isinstance(value, str) and KEY.fullmatch(value) is not None
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= LONGEST_WORD
 
 
 def _is_number(value: object, *, above: float) -> bool:

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from router.desk import Desk
     from router.lease import Lease
 
-__all__ = ["Outcome", "conclude", "judge", "learn", "note"]
+__all__ = ["Outcome", "acquit", "conclude", "judge", "learn", "note"]
 
 PATIENCE = 1.0
 MOST_COOLING = 86400.0
+FAILED_ALIKE = 2
 
 
 @dataclass(slots=True)
@@ -61,7 +62,14 @@ def judge(
 
 
 def learn(
-    desk: Desk, choice: Choice, outcome: Outcome, token: Token | None, *, elapsed: float, now: float
+    call: Call,
+    desk: Desk,
+    choice: Choice,
+    outcome: Outcome,
+    token: Token | None,
+    *,
+    elapsed: float,
+    now: float,
 ) -> None:
     """Tell the parts that own state what was seen, `elapsed` seconds after sending."""
     status = None if outcome.answer is None else outcome.answer.status
@@ -71,12 +79,24 @@ def learn(
         words = f"answered {status}" if outcome.failure is None else outcome.failure.words
         reached = outcome.verdict is not Verdict.NEVER_SENT
         desk.pool.failed(choice, words, reached=reached, now=now)
+        call.blamed.append((choice, words))
     elif outcome.verdict is Verdict.DELIVERED:
         desk.pool.answered(choice, elapsed, now=now)
     if outcome.later is not None:
         desk.pool.cool(choice, min(outcome.later, MOST_COOLING), now=now)
     if outcome.verdict is Verdict.UNAUTHORISED and desk.tokens is not None and token is not None:
         desk.tokens.reject(token, now)
+
+
+def acquit(call: Call, outcome: Outcome, desk: Desk, now: float) -> None:
+    """Take the blame back from endpoints where one request failed alike wherever it went."""
+    blamed = call.blamed
+    if outcome.verdict is Verdict.DELIVERED or len(blamed) < FAILED_ALIKE:
+        return
+    alike = len({words for _, words in blamed}) == 1
+    if alike and len({choice.endpoint.name for choice, _ in blamed}) >= FAILED_ALIKE:
+        for choice, _ in blamed:
+            desk.pool.absolve(choice, now=now)
 
 
 def is_impatience(failure: SendFailure | None, elapsed: float, longest: float) -> bool:
@@ -96,15 +116,14 @@ def note(
     """Add the attempt to the request's trace."""
     call.attempts.append(
         Attempt(
-            endpoint=choice.ranked.name,
+            endpoint=choice.endpoint.name,
             verdict=outcome.verdict.value,
             status=None if outcome.answer is None else outcome.answer.status,
             error=None if outcome.failure is None else outcome.failure.words,
             waited=waited,
             elapsed=elapsed,
             maybe_processed=outcome.verdict is Verdict.UNCERTAIN,
-            chosen=choice.ranked,
-            ranking=choice.ranking,
+            decision=choice.decision(),
             header=departure.header,
             clock=departure.stamp,
         )

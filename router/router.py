@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from router.addressing import Addresses
 from router.background import Background
-from router.balance.pool import EndpointPool
+from router.balance.pool import Cooling, EndpointPool
 from router.balance.ranking import seen_from
 from router.config import Config, load
 from router.desk import Desk
-from router.errors import ClosedError
+from router.errors import ClosedError, RetryLaterError
 from router.forks import register
 from router.journal import Journal
 from router.latency.prober import Prober, probe_all
 from router.limits.limiter import Limiter
+from router.options import NO_OPTIONS
 from router.placing import Places
 from router.revision import refuse_what_is_missing, refuse_what_needs_a_new_router, unmoved
 from router.snapshot import describe
@@ -39,12 +40,15 @@ if TYPE_CHECKING:
 
     from router.auth.grant import Grant, TokenForm
     from router.auth.token import TokenManager
+    from router.balance.decision import Decision
     from router.balance.ranking import Ranked
     from router.departure import Signer
+    from router.options import Options
 
 __all__ = ["Router"]
 
 LOOK_AGAIN = 0.01
+RERANK_EVERY = 0.5
 
 
 class Router:
@@ -86,7 +90,11 @@ class Router:
         self.places = Places(config.geo)
         placed = self.places.placed(config.endpoints)
         self.pool = EndpointPool(
-            placed, config.failover, chance=self._chance, note=self._journal.note
+            placed,
+            config.failover,
+            chance=self._chance,
+            note=self._journal.note,
+            allow=config.allow.options(),
         )
         self.limiter = Limiter(config.limits)
         self.tokens = self._token_manager(config)
@@ -147,7 +155,11 @@ class Router:
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         config = self.config
-        jobs = [self._journal.run(), self.places.resolve(self.pool, config.endpoints)]
+        jobs = [
+            self._journal.run(),
+            self.places.resolve(self.pool, config.endpoints),
+            _rerank(self.pool),
+        ]
         if config.probe.enabled:
             prober = Prober(
                 self.pool, config.probe, tls=self.tls, chance=self._chance, times=self.keeper
@@ -174,8 +186,8 @@ class Router:
         self.start()
         until = time.monotonic() + timeout
         while time.monotonic() < until:
-            views = self.pool.probe_views().values()
-            if all(view.samples or view.down for _, view in views):
+            views = self.pool.probe_views(self.now()).values()
+            if all(view.samples or view.down for view in views):
                 return True
             time.sleep(LOOK_AGAIN)
         return False
@@ -224,6 +236,29 @@ class Router:
         priors = self.places.seen_from(client_ip, [ranked.endpoint for ranked in ranking])
         return seen_from(priors, ranking)
 
+    def explain(self, options: Options = NO_OPTIONS) -> Decision:
+        """Return where one more request would go now, and why; nothing is started or sent.
+
+        Args:
+            options: the request's constraints, its deadline and its affinity.
+
+        Raises:
+            OptionsError: they name what no endpoint has.
+            NoEndpointError: they leave no endpoint, or only drained ones.
+            DeadlineError: no endpoint is near enough for the deadline.
+            RetryLaterError: every endpoint that they leave asked to be left alone.
+        """
+        now = self.now()
+        self.pool.check(options)
+        within = options.deadline or self.config.failover.deadline
+        try:
+            return self.pool.explain(options, now=now, within=within)
+        except Cooling as cooling:
+            wait = max(0.0, cooling.until - now)
+            raise RetryLaterError(
+                f"every endpoint asked to be left alone for {wait:.1f} s more", retry_after=wait
+            ) from None
+
     async def measure(
         self, count: int = 5, *, told: Callable[[str, bool], None] = lambda *_: None
     ) -> list[Ranked]:
@@ -269,7 +304,8 @@ class Router:
         refuse_what_is_missing(loaded)
         refuse_what_needs_a_new_router(self.config, loaded)
         with self._lock:
-            self.pool.update(self.places.placed(loaded.endpoints), loaded.failover)
+            placed = self.places.placed(loaded.endpoints)
+            self.pool.update(placed, loaded.failover, allow=loaded.allow.options())
             kept = unmoved(self.config.endpoints, loaded.endpoints)
             names = {endpoint.name for endpoint in self.config.endpoints}
             gone = names - {endpoint.name for endpoint in loaded.endpoints}
@@ -284,3 +320,10 @@ class Router:
             keeper=self.keeper,
             limiter=self.limiter,
         )
+
+
+async def _rerank(pool: EndpointPool) -> None:
+    """Keep many endpoints in order, off the path of requests."""
+    while True:
+        await asyncio.sleep(RERANK_EVERY)
+        pool.rerank(time.monotonic())

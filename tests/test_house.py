@@ -17,6 +17,7 @@ PACKAGE = Path(router.__file__).parent
 # values → decisions → flow → world → surfaces: a layer imports from its own and from those before.
 LAYERS = (
     {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks", "hosts"}
+    | {"vocabulary"}
     | {"geo.regions", "geo.data"},
     {
         "geo",
@@ -55,7 +56,7 @@ FOREIGN = {
     "geoip2": {"geo.database", "geo.place"},
     "maxminddb": {"geo.database", "geo.place"},
     "ntplib": {"clock.ntp", "testing.ntp"},
-    "cachetools": {"geo.locator"},
+    "cachetools": {"geo.locator", "balance.affinity"},
     "h11": {"latency.probe", "testing.regions"},
     "yaml": {"config"},
     "pydantic": {"config"},

@@ -36,9 +36,9 @@ def test_a_reload_moves_traffic_and_keeps_what_was_learnt(two: Regions) -> None:
     config = quiet(two)
     with router.Client(config) as client:
         client.get("/")
-        learnt = client.router.pool._states["a"]
+        learnt = client.router.pool._roster.states["a"]
         client.router.reload(replace(config, endpoints=config.endpoints[:1]))
-        assert client.router.pool._states == {"a": learnt}
+        assert client.router.pool._roster.states == {"a": learnt}
         client.router.reload(replace(config, endpoints=config.endpoints[1:]))
         assert client.get("/").extensions["router"].endpoint == "b"
 
@@ -158,11 +158,14 @@ def test_an_ejection_and_the_return_are_told_in_the_log(
 ) -> None:
     caplog.set_level(logging.INFO, logger="router")
     two["a"].kill()
-    with router.Client(quiet(two)) as client:
-        for _ in range(6):
-            assert client.get("/").status_code == 200
-        state = client.router.pool._states["a"]
-        assert state.cause == "unreachable"
+    only_a = {"router": router.Options(regions="a")}
+    config = replace(quiet(two), failover=router.Failover(attempts=1))
+    with router.Client(config) as client:
+        for _ in range(5):
+            with pytest.raises(router.AttemptsFailedError):
+                client.get("/", extensions=only_a)
+        state = client.router.pool._roster.states["a"]
+        assert state.health.cause == "unreachable"
         client.router.pool.probed("a", connect=0.001, warm=0.001, now=client.router.now())
     said = [record.getMessage() for record in caplog.records if record.name == "router"]
     assert len(said) == 2

@@ -2,15 +2,14 @@
 
 Rule 1: a constraint holds on every attempt: data that may not leave a region does not leave it
         on failover either.
-Rule 2: a name that no endpoint has is a mistake of the caller and said so, never an empty match.
+Rule 2: what the configuration allows holds for every request; a request can only narrow it.
 """
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
-from router.errors import OptionsError
+from router.options import NO_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,50 +17,30 @@ if TYPE_CHECKING:
     from router.endpoint import Endpoint
     from router.options import Options
 
-__all__ = ["Vocabulary", "allows", "nothing_left"]
-
-
-class Vocabulary:
-    """The regions, tags and tiers that a configuration knows."""
-
-    __slots__ = ("_regions", "_tags", "_tiers")
-
-    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
-        known = tuple(endpoints)
-        codes = {e.region for e in known if e.region is not None}
-        self._regions = codes | {e.name for e in known}
-        self._tags = {tag for e in known for tag in e.tags}
-        self._tiers = {e.tier for e in known}
-
-    def check(self, options: Options) -> None:
-        """Raise OptionsError where `options` name something that no endpoint has."""
-        _check("region", options.regions or (), self._regions)
-        _check("tag", options.tags or (), self._tags)
-        _check("tier", map(str, options.tiers or ()), set(map(str, self._tiers)))
-
-
-def _check(kind: str, wanted: Iterable[str], known: set[str]) -> None:
-    for name in sorted(wanted):
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {_listed(known)}"
-            raise OptionsError(f"no endpoint has the {kind} {name}: {hint}")
-
-
-def _listed(names: set[str]) -> str:
-    few = sorted(names)[:10]
-    return ", ".join(few) + (", …" if len(names) > len(few) else "") if few else "none"
+__all__ = ["allows", "nothing_left", "why_not"]
 
 
 def allows(options: Options, endpoint: Endpoint) -> bool:
     """Return whether the request may go to `endpoint`."""
+    return not options.constrained or why_not(options, endpoint) is None
+
+
+def why_not(options: Options, endpoint: Endpoint) -> str | None:
+    """Return which constraint excludes `endpoint`, in words, or None."""
     if options.regions is not None and not (
         endpoint.name in options.regions or endpoint.region in options.regions
     ):
-        return False
+        return f"not in {_words('region', options.regions)}"
     if options.tags is not None and not options.tags.issubset(endpoint.tags):
-        return False
-    return options.tiers is None or endpoint.tier in options.tiers
+        return f"without {_words('tag', options.tags - set(endpoint.tags))}"
+    if options.tiers is not None and endpoint.tier not in options.tiers:
+        return f"not in {_words('tier', options.tiers)}"
+    return None
+
+
+def _words(kind: str, names: Iterable[object]) -> str:
+    listed = sorted(map(str, names))
+    return f"{kind}{'s' * (len(listed) != 1)} {', '.join(listed) or 'none'}"
 
 
 def _described(options: Options) -> str:
@@ -76,11 +55,12 @@ def _described(options: Options) -> str:
     return " and ".join(parts) or "none"
 
 
-def nothing_left(options: Options, *, drained: bool) -> str:
+def nothing_left(options: Options, *, drained: bool, allow: Options = NO_OPTIONS) -> str:
     """Return why no endpoint may serve: those that could are drained, or none fits."""
     if drained:
         return "every endpoint that may serve this request is drained: undrain one"
+    besides = f" where the configuration allows {_described(allow)}" if allow.constrained else ""
     return (
-        f"no endpoint satisfies {_described(options)} together: "
+        f"no endpoint satisfies {_described(options)} together{besides}: "
         "relax the request's Options or add an endpoint"
     )

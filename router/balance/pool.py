@@ -1,29 +1,43 @@
 """EndpointPool: the one owner of endpoint state.
 
 Rule 1: every change happens here, under one lock that is held for arithmetic only.
-Rule 2: readers get an immutable ranking, made anew when evidence arrives, not on each request.
-Rule 3: the pool reads no clock: it counts in the `now` of its callers, and what comes without one
-        is ranked as of the last.
+Rule 2: a choice compares a few prices that are ready (`slate`); evidence is worked in when it
+        arrives, and the order of many endpoints off the path of a request (`rerank`).
+Rule 3: the pool counts in the `now` of its callers, and what comes without one counts as of the
+        last. Only the end of a body, which comes from anywhere, is read from a clock.
+Rule 4: a failure is an endpoint's own until it shows that all have it (`domains`).
 """
 
 from __future__ import annotations
 
 import copy
+import math
 import threading
+import time
 from typing import TYPE_CHECKING
 
+from router.balance.affinity import Affinity
 from router.balance.choice import Choice, Cooling
-from router.balance.constraints import Vocabulary, allows, nothing_left
+from router.balance.constraints import nothing_left
+from router.balance.decision import Why
+from router.balance.domains import Domains
+from router.balance.health import Availability
 from router.balance.ranking import off, order
-from router.balance.state import Availability, State
-from router.errors import ConfigError, NoEndpointError
+from router.balance.resort import last_resort
+from router.balance.roster import Roster, sorted_by_cost
+from router.balance.slate import by_tier_and_cost
+from router.errors import ConfigError, OptionsError
 from router.latency.schedule import ProbeView
+from router.options import NO_OPTIONS
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Collection, Mapping
 
+    from router.balance.decision import Decision
     from router.balance.ranking import Ranked
+    from router.balance.slate import Slate
+    from router.balance.state import State
     from router.config.settings import Failover
     from router.endpoint import Endpoint
     from router.geo.prior import Prior
@@ -31,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "Cooling", "EndpointPool"]
 
-RERANK_EVERY = 0.05
 SKEW_TOLD_EVERY = 60.0
 
 
@@ -45,51 +58,56 @@ class EndpointPool:
         *,
         chance: random.Random,
         note: Callable[[str], None] = lambda _: None,
+        allow: Options = NO_OPTIONS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take endpoints with their priors; `note` hears of ejections and returns, and is quick."""
-        self._failover = failover
+        """Take endpoints with their priors.
+
+        Args:
+            endpoints: by name.
+            failover: when an endpoint is ejected.
+            chance: the jitter of ejections.
+            note: hears of ejections and returns, and is quick.
+            allow: constraints that hold for every request.
+            clock: tells when a body ended; all else comes with its instant.
+        """
+        self._clock = clock
         self._chance = chance
         self._note = note
-        self._states: dict[str, State] = {}
-        self.reset_after_fork()
-        self._ranking: tuple[Ranked, ...] = ()
-        self._ranked_at = 0.0
-        self._vocabulary = Vocabulary(())
-        self.update(endpoints, failover)
+        self._failover = failover
+        self._roster = Roster()
+        self._affinity = Affinity()
+        self._domains = Domains()
+        self._now = 0.0
+        self._lock = threading.RLock()  # a forgotten lease may come back while it is held
+        self.update(endpoints, failover, allow=allow)
 
     def reset_after_fork(self) -> None:
         """Take a lock of one's own, and forget what the parent's threads have under way."""
-        self._lock = threading.RLock()  # a forgotten lease may come back while it is held
-        self._states = {name: _without_attempts(s) for name, s in self._states.items()}
+        self._lock = threading.RLock()
+        states = self._roster.states.items()
+        self._roster.adopt({name: _without_attempts(state) for name, state in states}, self._now)
 
     # -- which endpoints there are
 
-    def update(self, endpoints: Mapping[str, tuple[Endpoint, Prior]], failover: Failover) -> None:
+    def update(
+        self,
+        endpoints: Mapping[str, tuple[Endpoint, Prior]],
+        failover: Failover,
+        *,
+        allow: Options = NO_OPTIONS,
+    ) -> None:
         """Take a new set; an endpoint that stays the same keeps what was learnt about it."""
         with self._lock:
             self._failover = failover
-            self._states = {
-                name: self._kept(endpoint, prior) for name, (endpoint, prior) in endpoints.items()
-            }
-            self._vocabulary = Vocabulary(s.endpoint for s in self._states.values())
-            self._rerank(self._ranked_at)
-
-    def _kept(self, endpoint: Endpoint, prior: Prior) -> State:
-        old = self._states.get(endpoint.name)
-        if old is None:
-            return State(endpoint, prior)
-        if (old.endpoint.url, old.endpoint.address) != (endpoint.url, endpoint.address):
-            return State(endpoint, prior, drained=old.drained)  # drained is an order, not knowledge
-        old.endpoint = endpoint
-        old.place(prior)
-        return old
+            self._roster.update(endpoints, allow, self._now)
 
     def place(self, name: str, prior: Prior) -> None:
         """Take a better prior for an endpoint; its samples stay."""
         with self._lock:
-            if (state := self._states.get(name)) is not None:
+            if (state := self._roster.states.get(name)) is not None:
                 state.place(prior)
-                self._rerank(self._ranked_at)
+                state.reprice(self._now, self._roster.typical)
 
     def set_drained(self, name: str, *, drained: bool) -> None:
         """Send nothing new to an endpoint, or send again.
@@ -98,42 +116,114 @@ class EndpointPool:
             ConfigError: no endpoint has that name.
         """
         with self._lock:
-            if name not in self._states:
+            if name not in self._roster.states:
                 raise ConfigError(f"no endpoint is named {name}: see rank() for the names")
-            self._states[name].drained = drained
-            self._rerank(self._ranked_at)
+            self._roster.states[name].drained = drained
+            self._roster.touch()
 
     def check(self, options: Options) -> None:
         """Raise OptionsError where a request names what no endpoint has."""
         if options.constrained:
-            self._vocabulary.check(options)
+            unknown = self._roster.vocabulary.unknown(
+                regions=options.regions, tags=options.tags, tiers=options.tiers
+            )
+            for _, problem in unknown:
+                raise OptionsError(problem)
 
     # -- choosing
 
-    def choose(self, options: Options, *, tried: Collection[str], now: float) -> Choice:
+    def choose(
+        self, options: Options, *, tried: Collection[str], now: float, within: float = math.inf
+    ) -> Choice:
         """Take the best endpoint that may serve the request now.
+
+        Args:
+            options: the request's constraints and its affinity.
+            tried: names of endpoints that the request has been to: they come last.
+            now: monotonic seconds.
+            within: seconds that are left; who cannot answer in that time is left out.
 
         Raises:
             Cooling: those that may serve asked to be left alone.
             NoEndpointError: the constraints leave none.
+            DeadlineError: none is near enough for the time that is left.
         """
         with self._lock:
-            ranked = self._pick(options, tried, now)
-            state = self._states[ranked.name]
-            trial = state.availability(now) is Availability.TRIAL
-            state.in_flight += 1
-            state.trial = state.trial or trial
-            again = ranked.name in tried
-            return Choice(ranked, self._ranking, again, trial, state, self)
+            self._now = now
+            slate = self._roster.everybody
+            if options.constrained or now >= slate.fresh_until:
+                slate = self._roster.slate(options, now)
+            state = slate.pick()
+            why = slate.why
+            if tried or state is None or options.affinity is not None or state.least_rtt > within:
+                state, why = self._picked(slate, state, options, tried, now=now, within=within)
+            if options.affinity is not None:
+                self._affinity.pin(options.affinity, state)
+            choice = Choice(state, self, slate, tried, why)
+            if state.health.cause is not None and self._begins_trial(state, now):
+                choice.trial = True
+            state.sent(choice, now)
+            return choice
+
+    def explain(self, options: Options, *, now: float, within: float = math.inf) -> Decision:
+        """Return what `choose` would decide for a new request; nothing is taken, nothing is learnt.
+
+        Raises:
+            Cooling, NoEndpointError, DeadlineError: as `choose`.
+        """
+        with self._lock:
+            slate = self._roster.slate(options, now)
+            best = slate.pick()
+            state, why = self._picked(slate, best, options, (), now=now, within=within)
+            choice = Choice(state, self, slate, (), why)
+            choice.sent = now
+            choice.trial = state.availability(now) is Availability.TRIAL
+            return choice.decision()
+
+    def _picked(
+        self,
+        slate: Slate,
+        best: State | None,
+        options: Options,
+        tried: Collection[str],
+        *,
+        now: float,
+        within: float,
+    ) -> tuple[State, Why]:
+        """Choose where more than the price has a say."""
+        key, why = options.affinity, slate.why
+        if key is not None:
+            pinned = self._roster.states.get(self._affinity.endpoint(key) or "")
+            if pinned is not None and slate.keeps(pinned, tried, now=now, within=within):
+                return pinned, Why.PINNED
+        if best is None or best.least_rtt > within or best.endpoint.name in tried:
+            best, why = slate.pick_among(tried, within=within), Why.FRESH
+        if best is None:
+            why = Why.RESORT
+            best = last_resort(
+                slate.members,
+                tried,
+                now=now,
+                within=within,
+                otherwise=lambda drained: nothing_left(
+                    options, drained=drained, allow=self._roster.allow
+                ),
+            )
+        return best, why
+
+    def _begins_trial(self, state: State, now: float) -> bool:
+        begins = state.availability(now) is Availability.TRIAL
+        if begins:
+            state.health.trial = True
+            self._roster.touch()
+        return begins
 
     def has_fresh(self, options: Options, *, tried: Collection[str], now: float) -> bool:
         """Return whether a healthy endpoint is left that this request has not tried."""
         with self._lock:
             return any(
-                ranked.name not in tried
-                and allows(options, ranked.endpoint)
-                and self._states[ranked.name].availability(now) is Availability.READY
-                for ranked in self._ranking
+                state.endpoint.name not in tried and state.availability(now) is Availability.READY
+                for state in self._roster.slate(options, now).members
             )
 
     def soonest(self, options: Options, *, now: float) -> float:
@@ -141,45 +231,19 @@ class EndpointPool:
         with self._lock:
             waits = (
                 state.cooling_until - now
-                for state in self._states.values()
-                if not state.drained and allows(options, state.endpoint)
+                for state in self._roster.slate(options, now).members
+                if not state.drained
             )
             return max(0.0, min(waits, default=0.0))
-
-    def _pick(self, options: Options, tried: Collection[str], now: float) -> Ranked:
-        best: Ranked | None = None
-        best_class = 4
-        cooling: list[float] = []
-        allowed = False
-        for ranked in self._ranking:
-            if not allows(options, ranked.endpoint):
-                continue
-            allowed = True
-            state = self._states[ranked.name]
-            available = state.availability(now)
-            if available is Availability.COOLING:
-                cooling.append(state.cooling_until)
-            if available in {Availability.COOLING, Availability.DRAINED}:
-                continue
-            ready = available in {Availability.READY, Availability.TRIAL}
-            rank = (0 if ready else 2) + (ranked.name in tried)
-            if rank < best_class:
-                best, best_class = ranked, rank
-            if rank == 0:
-                break
-        if best is not None:
-            return best
-        if cooling:
-            raise Cooling(min(cooling))
-        raise NoEndpointError(nothing_left(options, drained=allowed))
 
     def take_back(self, choice: Choice) -> None:
         """Do what `Choice.give_back` says."""
         with self._lock:
             if choice.held:
                 choice.held = False
-                choice.state.in_flight -= 1
-                _end_trial(choice)
+                choice.state.ended(choice, self._clock())
+                if choice.trial:
+                    self._end_trial(choice)
 
     # -- learning
 
@@ -187,122 +251,184 @@ class EndpointPool:
         """Take an answer that speaks for the endpoint, `elapsed` seconds after sending."""
         state = choice.state
         with self._lock:
-            _end_trial(choice)
-            was = state.cause
-            state.succeeded(elapsed, now=now)
-            if was is not None or now - self._ranked_at >= RERANK_EVERY:
-                self._learnt(state, was, now)
+            if choice.trial:
+                self._end_trial(choice)
+            was = state.health.cause
+            state.answered(choice, elapsed, now=now)
+            self._domains.answered()
+            self._learnt(state, was, now)
 
     def failed(self, choice: Choice, words: str, *, reached: bool, now: float) -> None:
-        """Take a failure that counts against the endpoint."""
+        """Take a failure that counts against the endpoint, unless everybody fails so."""
         state = choice.state
         with self._lock:
-            _end_trial(choice)
-            was = state.cause
+            self._end_trial(choice)
+            was = state.health.cause
             state.failed(
+                choice,
                 words,
                 reached=reached,
-                trial=choice.trial,
                 now=now,
                 failover=self._failover,
                 chance=self._chance,
             )
+            self._learnt(state, was, now)
+            if self._roster.states.get(state.endpoint.name) is state:
+                self._excuse_common(state, words, now)
+
+    def _excuse_common(self, state: State, words: str, now: float) -> None:
+        """Absolve everybody, if now everybody failed alike."""
+        told = self._domains.common
+        population = self._roster.everybody.present()
+        alike = self._domains.failed(state.endpoint.name, words, population=population)
+        for name, count in alike.items():
+            for _ in range(count):
+                self._absolve(self._roster.states.get(name), now)
+        if alike and told is None:
+            self._note(f"every endpoint fails alike, so none is left out for it: {words}")
+
+    def absolve(self, choice: Choice, *, now: float) -> None:
+        """Take back a failure that was not the endpoint's own: its request failed everywhere."""
+        with self._lock:
+            self._absolve(choice.state, now)
+
+    def _absolve(self, state: State | None, now: float) -> None:
+        if state is not None:
+            was = state.health.cause
+            state.absolve(now=now, failover=self._failover)
             self._learnt(state, was, now)
 
     def cool(self, choice: Choice, seconds: float, *, now: float) -> None:
         """Leave the endpoint alone for `seconds`, because it said so."""
         with self._lock:
             choice.state.cool(now + seconds)
-            self._rerank(now)
+            self._roster.touch()
 
     def probed(self, name: str, *, connect: float, warm: float, now: float) -> None:
         """Take a probe's figures in seconds."""
         with self._lock:
-            if (state := self._states.get(name)) is not None:
-                was = state.cause
-                state.probed(connect=connect, warm=warm)
+            if (state := self._roster.states.get(name)) is not None:
+                was = state.health.cause
+                state.probed(connect=connect, warm=warm, now=now)
                 self._learnt(state, was, now)
 
     def probe_failed(self, name: str, words: str, *, reached: bool = False, now: float) -> None:
         """Take a probe's failure; `reached` tells whether the server answered at all."""
         with self._lock:
-            if (state := self._states.get(name)) is not None:
-                was = state.cause
-                state.probe_failed(
-                    words, reached=reached, now=now, failover=self._failover, chance=self._chance
+            if (state := self._roster.states.get(name)) is not None:
+                was = state.health.cause
+                state.health.probe_failed(
+                    words,
+                    reached=reached,
+                    suspected=state.suspect(now),
+                    now=now,
+                    failover=self._failover,
+                    chance=self._chance,
                 )
                 self._learnt(state, was, now)
 
     def set_skew(self, name: str, skew: float | None) -> None:
         """Take by how many seconds an endpoint's clock is off, or None once it is not."""
         with self._lock:
-            if (state := self._states.get(name)) is not None:
-                rare = self._ranked_at - state.skew_told >= SKEW_TOLD_EVERY
+            if (state := self._roster.states.get(name)) is not None:
+                rare = self._now - state.skew_told >= SKEW_TOLD_EVERY
                 if state.skew is None and skew is not None and rare:
-                    state.skew_told = self._ranked_at
+                    state.skew_told = self._now
                     self._note(f"the clock of {name} is {off(skew)}")
-                state.skew = skew
-                self._rerank(self._ranked_at)
+                state.skew, state.row = skew, None
+
+    def _end_trial(self, choice: Choice) -> None:
+        """Free the trial at its verdict, not at the end of a body that may stream for hours."""
+        if choice.trial and choice.undecided:
+            choice.undecided = False
+            choice.state.health.trial = False
+            self._roster.touch()
 
     def _learnt(self, state: State, was: str | None, now: float) -> None:
-        self._rerank(now)
-        name = state.endpoint.name
-        if was is None and state.cause is not None:
-            left_out = state.ejected_until - now
-            self._note(f"{name} is left out for {left_out:.1f} s: {state.trouble}")
-        elif was is not None and state.cause is None:
+        state.reprice(now, self._roster.typical)
+        self._roster.learnt(state)
+        health, name = state.health, state.endpoint.name
+        if (was is None) is (health.cause is None):
+            return
+        self._roster.touch()
+        if health.cause is None:
             self._note(f"{name} serves again")
+        else:
+            left_out = health.ejected_until - now
+            self._note(f"{name} is left out for {left_out:.1f} s: {health.trouble}")
+
+    def rerank(self, now: float) -> None:
+        """Sort many endpoints anew, off the path of requests; the lock is let go in between."""
+        with self._lock:
+            if not (slates := self._roster.large()):
+                return
+            self._roster.settle_typical(now)
+            batches = list(self._roster.batches())
+        for batch in batches:
+            with self._lock:
+                for state in batch:
+                    state.reprice(now, self._roster.typical)
+        for slate in slates:
+            in_order = sorted_by_cost(slate)
+            with self._lock:
+                slate.adopt(in_order, now, self._roster.typical)
 
     # -- reading
 
     def ranking(self, now: float) -> tuple[Ranked, ...]:
         """Return all endpoints, best first, as of `now`."""
         with self._lock:
-            self._rerank(now)
-            return self._ranking
+            self._now = now
+            slate = self._roster.slate(NO_OPTIONS, now)
+            for state in self._roster.states.values():
+                state.reprice(now, self._roster.typical)
+            rows = [state.ranked(now) for state in self._roster.states.values()]
+            favourite = slate.favourite
+        return order(rows, favourite=None if favourite is None else favourite.endpoint.name)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all endpoints."""
+        with self._lock:
+            return tuple(self._roster.states)
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        """Return the endpoint of that name, if there is one."""
+        state = self._roster.states.get(name)
+        return None if state is None else state.endpoint
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return all endpoints, best first."""
+        with self._lock:
+            return [s.endpoint for s in sorted(self._roster.states.values(), key=by_tier_and_cost)]
+
+    def probe_views(self, now: float) -> dict[str, ProbeView]:
+        """Return what the probe schedule has to know of those worth a look, the best first."""
+        with self._lock:
+            best = self._roster.everybody.favourite
+            cost = best.cost if best is not None else 0.0
+            watched = self._roster.watched()
+            return {state.endpoint.name: self._view(state, cost, now) for state in watched}
+
+    def _view(self, state: State, best: float, now: float) -> ProbeView:
+        return ProbeView(
+            samples=state.estimate.samples,
+            cost=state.cost,
+            sd=state.estimate.sd,
+            best=best,
+            down=state.health.down,
+            suspect=state.suspect(now),
+            lapsed=state.lapsed(now, best),
+            population=len(self._roster.states),
+        )
 
     def in_flight(self) -> dict[str, int]:
         """Return how many attempts are under way at each endpoint."""
         with self._lock:
-            return {name: state.in_flight for name, state in self._states.items()}
-
-    def probe_views(self) -> dict[str, tuple[Endpoint, ProbeView]]:
-        """Return what the probe schedule has to know, best endpoint first."""
-        with self._lock:
-            ranking = self._ranking
-            best = ranking[0].cost if ranking else 0.0
-            return {ranked.name: (ranked.endpoint, self._view(ranked, best)) for ranked in ranking}
-
-    def _view(self, ranked: Ranked, best: float) -> ProbeView:
-        state = self._states[ranked.name]
-        return ProbeView(
-            samples=state.estimate.samples,
-            cost=ranked.cost,
-            sd=state.estimate.sd,
-            best=best,
-            down=state.cause is not None or state.probe_failures > 0,
-            population=len(self._states),
-        )
-
-    def _rerank(self, now: float) -> None:
-        extras = [state.extra_service(now) for state in self._states.values()]
-        total = sum(weight for _, weight in extras)
-        typical = sum(extra * weight for extra, weight in extras) / total if total > 0 else 0.0
-        current = self._ranking[0].name if self._ranking else None
-        rows = (state.ranked(typical, now) for state in self._states.values())
-        self._ranking = order(rows, current=current)
-        self._ranked_at = now
-
-
-def _end_trial(choice: Choice) -> None:
-    """Free the trial at its verdict, not at the end of a body that may stream for hours."""
-    if choice.trial and choice.undecided:
-        choice.undecided = False
-        choice.state.trial = False
+            return {name: state.in_flight for name, state in self._roster.states.items()}
 
 
 def _without_attempts(state: State) -> State:
     """Return a copy: what the parent's Choices still give back falls on the original."""
     own = copy.copy(state)
-    own.in_flight, own.trial = 0, False
+    own.forget_attempts()
     return own

@@ -1,9 +1,10 @@
 """The order of endpoints, and the reasons for it.
 
-Rule 1: cost is the expected seconds of a request: network RTT plus service time, divided by weight.
-        Tiers come before cost.
-Rule 2: the endpoint in use keeps its place unless another is better by more than 5 ms and 5 %, and
-        by more than both estimates' noise; an unhealthy one loses it at once.
+Rule 1: cost is the expected seconds of a request where none is under way: round trip and service,
+        what answers took beyond that of late, and the risk of a failure, divided by weight. Tiers
+        come before cost.
+Rule 2: who serves comes before who is out; the favourite (`slate`) keeps its place before those
+        that are not better by enough.
 Rule 3: a Ranked is immutable and holds numbers; its words are made when somebody reads them.
 """
 
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ranked", "off", "order", "seen_from"]
 
-LEAST_GAIN = 0.005
-LEAST_SHARE = 0.05
+LEAST_TOLD = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,13 @@ class Ranked:
         misplaced: whether it answered faster than light allows for its place.
         skew: seconds by which its own clock is ahead of UTC (negative: behind), where that is
             proven by its answers' Dates; else None.
+        alone: seconds of a request that meets no queue.
+        limit: requests under way beyond which they queue, as far as that is known.
+        surplus: seconds that answers took beyond that of late.
+        risk: seconds that a failure there would cost, times its probability.
+        in_flight: attempts under way.
+        asked: whether traffic ever got an answer there.
+        total: seconds that requests took of late to the end of the body; nan: none ended.
     """
 
     endpoint: Endpoint
@@ -51,6 +58,13 @@ class Ranked:
     trouble: str | None = None
     misplaced: bool = False
     skew: float | None = None
+    alone: float = 0.0
+    limit: float = math.inf
+    surplus: float = 0.0
+    risk: float = 0.0
+    in_flight: int = 0
+    asked: bool = False
+    total: float = math.nan
 
     @property
     def name(self) -> str:
@@ -91,14 +105,12 @@ class Ranked:
             probes = f"{self.estimate.samples} probe{'s' * (self.estimate.samples > 1)}"
             kind = "warm request" if self.estimate.behind_edge else "round trip"
             basis = f"{self.rtt_ms:.1f} ± {self.spread_ms:.1f} ms {kind} over {probes}"
-        extra = (self.cost * self.endpoint.weight - self.estimate.rtt) * 1e3
         parts = [basis]
         if self.misplaced:
             parts.append("faster than light allows for its place: the place is wrong")
         if self.skew is not None:
             parts.append(f"its clock is {off(self.skew)}")
-        if extra >= 1:
-            parts.append(f"{extra:.0f} ms service")
+        parts += self._spent()
         if self.endpoint.tier > 1:
             parts.append(f"tier {self.endpoint.tier}")
         if self.trouble:
@@ -107,6 +119,15 @@ class Ranked:
         elif self.health != "healthy":
             parts.append(self.health)
         return ", ".join(parts)
+
+    def _spent(self) -> list[str]:
+        """Return in words what a request takes beyond the way there and back."""
+        figures = (
+            (self.alone - self.estimate.rtt, "ms service"),
+            (self.surplus, "ms more of late"),
+            (self.risk, "ms for the risk that it is broken"),
+        )
+        return [f"{seconds * 1e3:.0f} {what}" for seconds, what in figures if seconds >= LEAST_TOLD]
 
 
 def off(skew: float) -> str:
@@ -123,17 +144,18 @@ def seen_from(priors: Mapping[str, Prior], rows: Iterable[Ranked]) -> list[Ranke
 def _expected(row: Ranked, prior: Prior) -> Ranked:
     estimate = Estimate(prior.rtt, prior.sigma, "prior", 0)
     cost = prior.rtt / row.endpoint.weight
-    return replace(row, estimate=estimate, prior=prior, cost=cost)
+    return replace(
+        row, estimate=estimate, prior=prior, cost=cost, alone=prior.rtt, surplus=0.0, risk=0.0
+    )
 
 
-def order(rows: Iterable[Ranked], *, current: str | None) -> tuple[Ranked, ...]:
-    """Return `rows` best first; `current` names the endpoint in use."""
+def order(rows: Iterable[Ranked], *, favourite: str | None) -> tuple[Ranked, ...]:
+    """Return `rows` best first; the favourite, by name, before those that are not better enough."""
     ordered = sorted(rows, key=_key)
     for place, row in enumerate(ordered):
-        if row.name == current:
-            best = next(o for o in ordered if _group(o) == _group(row))
-            if best is not row and not _beats(best, row):
-                ordered.insert(ordered.index(best), ordered.pop(place))
+        if row.name == favourite:
+            first = next(at for at, other in enumerate(ordered) if _group(other) == _group(row))
+            ordered.insert(first, ordered.pop(place))
             break
     return tuple(ordered)
 
@@ -144,11 +166,3 @@ def _group(row: Ranked) -> tuple[bool, int]:
 
 def _key(row: Ranked) -> tuple[bool, int, float]:
     return *_group(row), row.cost
-
-
-def _beats(challenger: Ranked, current: Ranked) -> bool:
-    gain = current.cost - challenger.cost
-    if gain <= max(LEAST_GAIN, LEAST_SHARE * current.cost):
-        return False
-    noise = math.hypot(challenger.estimate.sd, current.estimate.sd)
-    return math.log(current.cost / challenger.cost) > noise

@@ -1,90 +1,244 @@
-"""The changing facts about one endpoint, and the rules that change them.
+"""The changing facts about one endpoint, and what one more request there would cost.
+
+    price = (alone * max(1, (in flight + 1) / limit) + surplus + risk) / weight, in seconds
 
 Rule 1: only `pool.EndpointPool` holds States, and touches them under its one lock.
-Rule 2: failures in a row eject; a success clears them. An ejection doubles each time, is jittered,
-        and ends in a half-open state in which one trial decides.
-Rule 3: an endpoint that could not be reached comes back as soon as a probe reaches it, since that
-        is the very evidence that was missing; one that answered badly waits for its trial.
-Rule 4: what the caller did wrong never reaches this module.
+Rule 2: three questions are three parts: how far (`estimate`, from the prior and from probes), how
+        long with what is under way (`Load`, from traffic), does it work (`Health`, `Belief`).
+Rule 3: `price` is always there to be compared. What changes it by arithmetic alone (a request sent
+        or ended) is settled at once; what changes it by evidence or by time, in `reprice`.
+Rule 4: an endpoint that was never asked costs what is known of it and the service that others
+        need, never nothing: an unknown endpoint at no cost would get everything.
 Rule 5: a round trip faster than light proves the endpoint's place wrong; then distance has no say.
 """
 
 from __future__ import annotations
 
-import enum
+import copy
 import math
-from collections import deque
-from dataclasses import dataclass, field
-from statistics import median
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
+from router.balance.belief import MOST, UNLIKELY, Belief, risk
+from router.balance.health import Availability, Health
+from router.balance.load import FIRST_LIMIT, Load
 from router.balance.ranking import Ranked
 from router.geo.prior import SIGMA_FLAT
-from router.latency.estimate import Estimate, RttEstimator
+from router.latency.estimate import EDGE_ENOUGH, Estimate, RttEstimator
 
 if TYPE_CHECKING:
     import random
 
+    from router.balance.choice import Choice
     from router.config.settings import Failover
     from router.endpoint import Endpoint
     from router.geo.prior import Prior
 
 __all__ = ["Availability", "State"]
 
-SERVICES = 16
-SERVICE_MEMORY = 10.0
-PROBE_FAILURES = 3
-TRAFFIC_PROVES = 30.0
-LONGEST_EXPONENT = 32
+DOUBTED = -2.0
+"""Log-odds from which a probe should find out (`suspect`)."""
+AFTER_A_TRIAL = -1.0
+CROWDED = 2.0
+LAPSES = 600.0  # seconds
+SERVICE_MEMORY = 10.0  # seconds
+LEAST_SURPLUS = -0.8
+NOTHING = 1e-3
+NOISE_SHARE = 0.25
+"""The deviation of a surplus from that of single answers, at its least gain."""
 
 
-class Availability(enum.Enum):
-    """Whether an endpoint can take a request now."""
-
-    READY = "healthy"
-    TRIAL = "on trial"
-    EJECTED = "ejected"
-    COOLING = "cooling"
-    DRAINED = "drained"
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class State:
-    """Everything that changes about one endpoint; instants are monotonic seconds."""
+    """Everything that changes about one endpoint; instants are monotonic seconds.
+
+    Attributes:
+        price: seconds that one more request is expected to cost.
+        alone, limit, extra: the parts of the price that requests under way do not change; `risk`
+            is a part of `extra`.
+        best, best_at: the least total that probes estimated of late, and when.
+        share: one over the weight.
+        least_rtt: seconds there and back under which no answer can be; 0: not known.
+        restless: whether the price changes by time alone.
+        doubtful: whether it is more likely broken than not.
+        typical: the service that it was priced with, if it was never asked.
+        row: its row of a ranking, until something changes.
+        board, seat: where its price is shown (`slate`), if it is a candidate for everybody.
+    """
 
     endpoint: Endpoint
     prior: Prior
-    rtt: RttEstimator = field(init=False)
     estimate: Estimate = field(init=False)
-    services: deque[float] = field(default_factory=lambda: deque(maxlen=SERVICES))
-    service_at: float = 0.0
+    rtt: RttEstimator | None = None
+    load: Load | None = None
+    health: Health = field(default_factory=Health)
+    belief: Belief | None = None
     in_flight: int = 0
-    failures: int = 0
-    probe_failures: int = 0
-    ejections: int = 0
-    ejected_until: float = 0.0
-    cause: Literal["unreachable", "failing"] | None = None
-    trial: bool = False
     cooling_until: float = 0.0
     drained: bool = False
-    success_at: float = -math.inf
-    trouble: str | None = None
+    best: float = math.inf
+    best_at: float = -math.inf
     misplaced: bool = False
     skew: float | None = None
     skew_told: float = -math.inf
     answers: int = 0
     errors: int = 0
+    price: float = 0.0
+    alone: float = 0.0
+    limit: float = FIRST_LIMIT
+    extra: float = 0.0
+    risk: float = 0.0
+    share: float = 1.0
+    least_rtt: float = 0.0
+    restless: bool = False
+    doubtful: bool = False
+    typical: float = 0.0
+    row: Ranked | None = None
+    board: list[float] | None = None
+    seat: int = 0
 
     def __post_init__(self) -> None:
-        self.rtt = RttEstimator(rtt=self.prior.rtt, sigma=self.prior.sigma)
-        self.estimate = self.rtt.estimate()
+        self.estimate = Estimate(self.prior.rtt, self.prior.sigma, "prior", 0)
+        self.take(self.endpoint)
+        self.reprice(0.0, 0.0)
+
+    def take(self, endpoint: Endpoint) -> None:
+        """Take what a new configuration says of the same endpoint."""
+        self.endpoint = endpoint
+        self.share = 1 / endpoint.weight
+
+    # -- where it is, how far
 
     def place(self, prior: Prior) -> None:
         """Take another prior; samples stay, and so does distrust in the same one."""
         if prior != self.prior:
             self.prior, self.misplaced = prior, False
-            self.rtt.place(rtt=prior.rtt, sigma=prior.sigma)
+            self._set_prior(prior.rtt, prior.sigma)
+
+    def _set_prior(self, rtt: float, sigma: float) -> None:
+        if self.rtt is None:
+            self.estimate = Estimate(rtt, sigma, "prior", 0)
+        else:
+            self.rtt.place(rtt=rtt, sigma=sigma)
             self.estimate = self.rtt.estimate()
+
+    def probed(self, *, connect: float, warm: float, now: float) -> None:
+        """Take a probe that ended well; the first after an outage begins a new estimate."""
+        if self.rtt is None:
+            self.rtt = RttEstimator(rtt=self.prior.rtt, sigma=self.prior.sigma)
+        before = self.estimate
+        if self.health.probed(now):
+            self.rtt.forget()
+            self._come_back(UNLIKELY, now)
+        self.rtt.add(connect=connect, warm=warm)
+        self.estimate = self.rtt.estimate()
+        self.least_rtt = self.estimate.least
+        if self.estimate.total <= self.best or now - self.best_at > LAPSES:
+            self.best, self.best_at = self.estimate.total, now
+        surely_direct = self.estimate.samples >= EDGE_ENOUGH and not self.estimate.behind_edge
+        self._check_place(connect if surely_direct else warm)
+        if self.load is not None and before.source == self.estimate.source == "measured":
+            least = self.estimate.rtt
+            self.load.moved(self.estimate.total - before.total, least=least, now=now)
+
+    def _check_place(self, rtt: float) -> None:
+        if rtt < self.prior.floor:
+            self.misplaced = True
+            self._set_prior(rtt, SIGMA_FLAT)
+
+    # -- how long
+
+    def sent(self, choice: Choice, now: float) -> None:
+        """Note that an attempt is on its way; settles as `settle` does, without the call."""
+        load = self.load
+        if load is None:
+            load = self.load = Load(self.alone, now=now)
+        count = choice.in_flight = self.in_flight = self.in_flight + 1
+        alone, limit = self.alone, self.limit
+        choice.predicted = alone if count < limit else alone * count / limit
+        choice.sent = now
+        load.ahead[choice] = None
+        count += 1
+        if count > limit:
+            alone *= count / limit
+        self.price = price = (alone + self.extra) * self.share
+        if self.board is not None:
+            self.board[self.seat] = price
+
+    def ended(self, choice: Choice, now: float) -> None:
+        """Note that an attempt and the body of its answer are over."""
+        self.in_flight -= 1
+        load = self.load
+        assert load is not None, "an end follows a beginning"
+        load.ahead.pop(choice, None)
+        if choice.answered:
+            load.ended(now - choice.sent)
+        self.settle()
+
+    def answered(self, choice: Choice, elapsed: float, *, now: float) -> None:
+        """Take an answer that speaks for the endpoint."""
+        assert self.load is not None, "an answer follows a request"
+        self.answers += 1
+        choice.answered = True
+        self.load.passed(choice)
+        self.load.answered(elapsed, in_flight=choice.in_flight, now=now)
+        if self.belief is not None:
+            self.belief.answered(now)
+        was = self.health.cause
+        self.health.answered(now)
+        if was is not None:
+            self._come_back(AFTER_A_TRIAL, now)
+
+    def _come_back(self, odds: float, now: float) -> None:
+        """Begin again, slowly: what it was like before is no evidence of what it is."""
+        if self.belief is None:
+            self.belief = Belief()
+        self.belief.begin(odds, now)
+        if self.load is not None:
+            self.load.begin()
+
+    def failed(
+        self,
+        choice: Choice,
+        words: str,
+        *,
+        reached: bool,
+        now: float,
+        failover: Failover,
+        chance: random.Random,
+    ) -> None:
+        """Take a failure; `reached` tells whether the endpoint was there at all."""
+        assert self.load is not None, "a failure follows a request"
+        self.errors += 1
+        self.load.passed(choice)
+        if self.belief is None:
+            self.belief = Belief()
+        self.belief.failed(now, late=self.load.lateness(choice, now))
+        self.health.failed(
+            words, reached=reached, trial=choice.trial, now=now, failover=failover, chance=chance
+        )
+
+    def absolve(self, *, now: float, failover: Failover) -> None:
+        """Take a failure back that was not its own."""
+        if self.belief is not None:
+            self.belief.absolve(now)
+        if self.health.absolve(now=now, failover=failover):
+            self._come_back(UNLIKELY, now)
+
+    def forget_attempts(self) -> None:
+        """Take copies of the parts that change, without what is under way."""
+        self.health = replace(self.health, trial=False)
+        self.load, self.belief, self.rtt = (
+            copy.copy(self.load),
+            copy.copy(self.belief),
+            copy.copy(self.rtt),
+        )
+        self.in_flight = 0
+        if self.load is not None:
+            self.load.ahead = {}
+        self.settle()
+
+    # -- whether
 
     def availability(self, now: float) -> Availability:
         """Return whether it can take a request at `now`."""
@@ -92,133 +246,129 @@ class State:
             return Availability.DRAINED
         if now < self.cooling_until:
             return Availability.COOLING
-        if self.cause is None:
-            return Availability.READY
-        return (
-            Availability.EJECTED if self.trial or now < self.ejected_until else Availability.TRIAL
-        )
+        return self.health.availability(now)
 
-    def probed(self, *, connect: float, warm: float) -> None:
-        """Take a probe that ended well; the first after an outage begins a new estimate."""
-        if self.cause == "unreachable":
-            self.rtt.forget()
-        self.rtt.add(connect=connect, warm=warm)
-        self.estimate = self.rtt.estimate()
-        self._check_place(warm if self.estimate.behind_edge else connect)
-        self.probe_failures = 0
-        if self.cause == "unreachable":
-            self.recover()
-        elif self.cause is None and not self.failures:
-            self.trouble = None  # only probes had failed
-
-    def _check_place(self, rtt: float) -> None:
-        if rtt < self.prior.floor:
-            self.misplaced = True
-            self.rtt.place(rtt=rtt, sigma=SIGMA_FLAT)
-            self.estimate = self.rtt.estimate()
-
-    def probe_failed(
-        self,
-        words: str,
-        *,
-        reached: bool = False,
-        now: float,
-        failover: Failover,
-        chance: random.Random,
-    ) -> None:
-        """Take a probe that failed.
-
-        Three in a row eject, unless traffic still gets through. While an endpoint cannot be
-        reached, each one prolongs the ejection, so that no request has to find out.
-        """
-        self.probe_failures += 1
-        if self.cause is None and now - self.success_at < TRAFFIC_PROVES:
-            return
-        self.trouble = words
-        over = now >= self.ejected_until and not self.trial
-        still = self.cause == "unreachable" and over and not reached
-        if still or (self.cause is None and self.probe_failures >= PROBE_FAILURES):
-            self._eject("unreachable", now=now, failover=failover, chance=chance)
-
-    def succeeded(self, elapsed: float, *, now: float) -> None:
-        """Take an answer that came `elapsed` seconds after sending."""
-        self.answers += 1
-        self.success_at = now
-        self.services.append(max(0.0, elapsed - self.estimate.rtt))
-        self.service_at = now
-        if self.cause is not None or self.failures or self.trouble:
-            self.recover()
-
-    def failed(
-        self,
-        words: str,
-        *,
-        reached: bool,
-        trial: bool,
-        now: float,
-        failover: Failover,
-        chance: random.Random,
-    ) -> None:
-        """Take a failure; `reached` tells whether the endpoint was there at all.
-
-        Only a trial prolongs an ejection: what was sent before it is late news.
-        """
-        self.errors += 1
-        self.failures += 1
-        self.trouble = words
-        ejected = self.cause is not None
-        if trial if ejected else self.failures >= failover.eject_after:
-            cause: Literal["unreachable", "failing"] = "failing" if reached else "unreachable"
-            self._eject(cause, now=now, failover=failover, chance=chance)
-
-    def _eject(
-        self,
-        cause: Literal["unreachable", "failing"],
-        *,
-        now: float,
-        failover: Failover,
-        chance: random.Random,
-    ) -> None:
-        doubled = failover.eject_for * 2.0 ** min(self.ejections, LONGEST_EXPONENT)
-        length = min(failover.eject_cap, doubled) * chance.uniform(0.8, 1.2)
-        self.ejections += 1
-        self.cause = cause
-        self.services.clear()  # what it was like before is no evidence of what it will be
-        self.ejected_until = max(self.ejected_until, now + length)
-
-    def recover(self) -> None:
-        """Forget all trouble: the endpoint serves again."""
-        self.failures = self.probe_failures = self.ejections = 0
-        self.ejected_until = 0.0
-        self.cause = None
-        self.trouble = None
+    def changes_at(self, now: float) -> float:
+        """Return when time alone changes its availability; inf: never."""
+        if self.drained:
+            return math.inf
+        if now < self.cooling_until:
+            return self.cooling_until
+        if self.health.cause is None or self.health.trial:
+            return math.inf
+        return self.health.back_at(now)
 
     def cool(self, until: float) -> None:
         """Leave it alone until then, because it said so."""
         self.cooling_until = max(self.cooling_until, until)
 
-    def extra_service(self, now: float) -> tuple[float, float]:
-        """Return the service seconds that traffic saw beyond the probes', and its weight 0…1."""
-        if not self.services:
+    def odds(self, now: float) -> float:
+        """Return the log-odds that it is broken, from failures and from silence."""
+        waiting = self.in_flight > 0
+        odds = UNLIKELY if self.belief is None else self.belief.odds(now, waiting=waiting)
+        if self.load is not None and self.load.ahead:
+            odds += self.load.silence(now)
+        return odds
+
+    def suspect(self, now: float) -> bool:
+        """Return whether a probe should find out now what is wrong."""
+        return self.health.cause is None and self.odds(now) > DOUBTED
+
+    def lapsed(self, now: float, cost: float) -> bool:
+        """Return whether it would cost less than `cost`, if it were as it was of late."""
+        if now - self.best_at > LAPSES or self.best >= self.estimate.total:
+            return False
+        beyond = self.alone - self.estimate.total
+        return (self.best + max(0.0, beyond)) * self.share < cost
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it holds so much that another tier may help."""
+        return self.in_flight + 1 > CROWDED * self.limit
+
+    # -- what it costs
+
+    @property
+    def asked(self) -> bool:
+        """Whether traffic ever got an answer there."""
+        return self.load is not None and self.load.measured
+
+    @property
+    def noise(self) -> float:
+        """The deviation of the logarithm of the cost, as an estimate."""
+        load = self.load
+        if load is None or not load.measured:
+            return self.estimate.sd
+        return NOISE_SHARE * load.deviation / self.cost
+
+    def service(self, now: float) -> tuple[float, float]:
+        """Return the seconds of service that traffic saw beyond probes', and its weight 0…1."""
+        if self.load is None or not self.load.measured:
             return 0.0, 0.0
-        weight = math.exp(-max(0.0, now - self.service_at) / SERVICE_MEMORY)
-        return median(self.services) - self.estimate.service, weight
+        weight = math.exp(min(0.0, self.load.heard - now) / SERVICE_MEMORY)
+        return self.load.alone - self.estimate.total, weight
 
-    def cost(self, typical_extra: float, now: float) -> float:
-        """Return the expected seconds of a request, over the endpoint's weight."""
-        extra, weight = self.extra_service(now)
-        service = self.estimate.service + weight * extra + (1 - weight) * typical_extra
-        return (self.estimate.rtt + max(0.0, service)) / self.endpoint.weight
+    def reprice(self, now: float, typical: float) -> None:
+        """Settle the price from all that is known; `typical`: service where nothing else is.
 
-    def ranked(self, typical_extra: float, now: float) -> Ranked:
+        Who is on trial is asked by one request, so that what it did before does not count; who is
+        ejected and asked all the same is taken to be broken.
+        """
+        load = self.load
+        self.typical = typical
+        suggested = self.estimate.total + typical
+        if load is None or not load.measured:
+            self.alone, surplus = suggested, 0.0
+        else:
+            self.alone = load.faded_alone(now, suggested)
+            surplus = load.faded_surplus(now, waiting=self.in_flight > 0)
+        if load is not None:
+            self.limit = load.limit
+        available = self.health.availability(now)
+        if available is Availability.READY:
+            odds = self.odds(now)
+        else:
+            odds = UNLIKELY if available is Availability.TRIAL else MOST
+        self.risk = risk(odds, self.alone)
+        self.extra = max(surplus, LEAST_SURPLUS * self.alone) + self.risk
+        if abs(self.extra) < NOTHING * self.alone:
+            self.extra = self.risk = 0.0
+        self.doubtful = odds > 0
+        self.row = None
+        self.restless = self.extra != 0.0 or (load is not None and bool(load.ahead))
+        self.settle()
+
+    def settle(self) -> None:
+        """Settle the price after a request was sent, or ended."""
+        alone, count = self.alone, self.in_flight + 1
+        if count > self.limit:
+            alone *= count / self.limit
+        self.price = (alone + self.extra) * self.share
+        if self.board is not None:
+            self.board[self.seat] = self.price
+
+    @property
+    def cost(self) -> float:
+        """Seconds that a request would cost if none were under way, over the weight."""
+        return (self.alone + self.extra) * self.share
+
+    def ranked(self, now: float) -> Ranked:
         """Return its row of a ranking as of `now`."""
-        return Ranked(
+        self.row = Ranked(
             endpoint=self.endpoint,
             estimate=self.estimate,
             prior=self.prior,
-            cost=self.cost(typical_extra, now),
+            cost=self.cost,
             health=self.availability(now).value,
-            trouble=self.trouble,
+            trouble=self.health.trouble,
             misplaced=self.misplaced,
             skew=self.skew,
+            alone=self.alone,
+            limit=self.limit,
+            surplus=self.extra - self.risk,
+            risk=self.risk,
+            in_flight=self.in_flight,
+            asked=self.asked,
+            total=math.nan if self.load is None else self.load.total,
         )
+        return self.row

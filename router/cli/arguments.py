@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -25,9 +26,11 @@ __all__ = [
     "file_argument",
     "in_file",
     "optional_file_argument",
+    "probe_timeout",
     "read",
     "routing",
     "shown",
+    "with_timeout",
 ]
 
 STDIN = "-"
@@ -43,6 +46,18 @@ def duration(text: str) -> float:
         return parse_positive_duration(text)
     except ValueError as error:
         raise click.BadParameter(f"{error}.") from None
+
+
+probe_timeout = click.option(
+    "--timeout", type=duration, help="Longest time for one probe, such as 2s."
+)
+
+
+def with_timeout(config: Config, seconds: float | None) -> Config:
+    """Return the configuration with this time for one probe, where one is given."""
+    if seconds is None:
+        return config
+    return replace(config, probe=replace(config.probe, timeout=seconds))
 
 
 def read(file: str) -> Config:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,15 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from router.cli.arguments import as_json, duration, file_argument, read, routing
+from router.cli.arguments import (
+    as_json,
+    duration,
+    file_argument,
+    probe_timeout,
+    read,
+    routing,
+    with_timeout,
+)
 from router.cli.rounds import measured, measured_with_progress, title, turns
 from router.cli.table import FOUND, console, is_live, layout, show
 
@@ -41,7 +48,7 @@ NONE_ANSWERED = (
     show_default=True,
     help="Probes of each endpoint.",
 )
-@click.option("--timeout", type=duration, help="Longest time for one probe, such as 2s.")
+@probe_timeout
 @as_json
 @click.option("--watch", is_flag=True, help="Probe again and again, until Ctrl-C.")
 @click.option(
@@ -67,10 +74,7 @@ def probe(
     A probe is a TCP connect and a warm request without credentials; all endpoints are probed side
     by side. The exit code is 1 if none answered.
     """
-    config = read(file)
-    if timeout is not None:
-        config = replace(config, probe=replace(config.probe, timeout=timeout))
-    with routing(file, config) as router:
+    with routing(file, with_timeout(read(file), timeout)) as router:
         if not watch:
             _once(router, count, as_json=as_json)
             return

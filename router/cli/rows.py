@@ -108,7 +108,7 @@ def rows_of(ranking: Iterable[Ranked], tally: Tally | None = None) -> list[Row]:
     tally = tally or Tally()
     rows = [
         Row(0, ranked, tally.sent[ranked.name], tally.answered[ranked.name])
-        for ranked in order(ranking, current=None)
+        for ranked in order(ranking, favourite=None)
     ]
     rows.sort(key=lambda row: row.down)
     return [Row(n, row.ranked, row.sent, row.answered) for n, row in enumerate(rows, 1)]

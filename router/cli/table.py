@@ -1,7 +1,8 @@
 """Tables as wide as they need and as the terminal allows.
 
 Rule 1: nothing is cut off. Where the terminal is too narrow for readable words beside the figures,
-        the words stand in a second table under them; what is still too wide is folded.
+        the words stand in a second table under them; where it is too narrow for the figures, each
+        row is a block, a figure a line. Names and words that are still too wide are folded.
 Rule 2: without a terminal there are no colours and no frames: aligned columns, a line a row.
 Rule 3: names come from a file, so they are shown as they are and never read as markup.
 """
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import click
+from rich.cells import cell_len
 from rich.console import Console, Group
-from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -27,8 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["EXPECTED", "FOUND", "Column", "Sheet", "console", "is_live", "layout", "show", "write"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 READABLE = 36
+LEAST_FOLD = 12
+GAP = 2
 UNBOUNDED = 100_000
 COLOURS = {"healthy": "green", "down": "red", "ejected": "red"}
 
@@ -42,6 +47,16 @@ class Column(Generic[T]):
     right: bool = False
     folds: bool = False
     style: Callable[[T], str] = lambda _: ""
+
+    def of(self, part: Callable[[U], T]) -> Column[U]:
+        """Return this column for a table of greater things, of each of which it shows a part."""
+        return Column(
+            self.heading,
+            lambda whole: self.text(part(whole)),
+            right=self.right,
+            folds=self.folds,
+            style=lambda whole: self.style(part(whole)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +146,43 @@ def write(made: Console, drawn: RenderableType) -> None:
 
 
 def layout(made: Console, rows: Sequence[T], sheet: Sheet[T]) -> RenderableType:
-    """Return one table, or two under one another where one would be too narrow to read."""
+    """Return one table, or two under one another, or a block a row, as far as they fit."""
     *most, last = sheet.columns
-    figures = _table(rows, most)
     telling = [row for row in rows if last.text(row)]
+    words = min(READABLE, max((cell_len(last.text(row)) for row in telling), default=0))
+    if _width(rows, most) + words <= made.width:
+        return _table(rows, sheet.columns if telling else most)
+    if _width(rows, sheet.figures, fold=LEAST_FOLD) - GAP > made.width:
+        return Group(*(_block(row, sheet.columns) for row in rows))
     if not telling:
-        return figures
-    if Measurement.get(made, made.options, figures).minimum + READABLE <= made.width:
-        return _table(rows, sheet.columns)
+        return _table(rows, most)
     return Group(_table(rows, sheet.figures), Text(), _table(telling, sheet.words))
 
 
+def _width(rows: Sequence[T], columns: Sequence[Column[T]], *, fold: int = UNBOUNDED) -> int:
+    """Return what columns need, gaps included; words where folding is allowed at most `fold`."""
+    width = 0
+    for column in columns:
+        texts = [column.heading, *(column.text(row) for row in rows)]
+        if column.folds:
+            texts = [word[:fold] for text in texts for word in text.split()]
+        width += max(map(cell_len, texts)) + GAP
+    return width
+
+
+def _block(row: T, columns: Sequence[Column[T]]) -> RenderableType:
+    """Return one row as lines of heading and text; a line without text is left out."""
+    block = Table.grid(padding=(0, GAP, 0, 0))
+    block.add_column(style="dim", no_wrap=True)
+    block.add_column(overflow="fold")
+    for column in columns:
+        if text := column.text(row):
+            block.add_row(column.heading, Text(text, style=column.style(row)))
+    return Padding(block, (0, 0, 1, 0))
+
+
 def _table(rows: Sequence[T], columns: Sequence[Column[T]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
     for column in columns:
         table.add_column(
             column.heading,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from router.config.json_schema import schema
 from router.config.loader import load, loads
 from router.config.settings import (
+    Allow,
     Backoff,
     ClockSettings,
     Config,
@@ -22,6 +23,7 @@ from router.config.settings import (
 )
 
 __all__ = [
+    "Allow",
     "Backoff",
     "ClockSettings",
     "Config",

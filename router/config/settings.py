@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from router.config.allow import Allow
 from router.config.fields import (
     Factor,
     FilePath,
@@ -38,6 +39,7 @@ from router.errors import ConfigError
 from router.units import Count, Duration, PositiveDuration, Share
 
 __all__ = [
+    "Allow",
     "Backoff",
     "ClockSettings",
     "Config",
@@ -254,6 +256,7 @@ class Config(Section):
         version: of this file's format.
         endpoints: where the API is served: at least one URL, or keys for each.
         hosts: other host names whose requests are routed, such as an SDK's default host.
+        allow: which endpoints any request may use, such as those in one jurisdiction.
         geo: where this host is, and which database places addresses.
         clock: how requests are stamped with the time; left out: they are not stamped.
         token: where the shared access token comes from; left out: none is sent.
@@ -267,6 +270,7 @@ class Config(Section):
     version: Literal[1] = 1
     endpoints: tuple[Endpoint, ...]
     hosts: Hosts = ()
+    allow: Allow = field(default_factory=Allow)
     geo: GeoSettings = field(default_factory=GeoSettings)
     clock: ClockSettings | None = None
     token: TokenSettings | None = None
@@ -286,7 +290,7 @@ class Config(Section):
             raise ConfigError("endpoints: list at least one, such as - https://eu.api.example.com")
         if len(self.endpoints) > MOST_ENDPOINTS:
             raise ConfigError(f"endpoints: at most {MOST_ENDPOINTS}")
-        problems = _same_names(self.endpoints)
+        problems = [*_same_names(self.endpoints), *self.allow.problems(self.endpoints)]
         if problems:
             raise ConfigError(*problems)
 

@@ -10,17 +10,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from router.errors import ConfigError
+from router.latency.agenda import Agenda
 from router.latency.probe import ProbeError, measure
-from router.latency.schedule import due_at, first_due, jitter
 
 if TYPE_CHECKING:
     import random
     import ssl
-    from collections.abc import Callable, Container
+    from collections.abc import Callable
 
     from router.balance.pool import EndpointPool
     from router.config.settings import Probe
@@ -30,7 +29,6 @@ __all__ = ["Prober", "Times", "probe_all", "probe_once"]
 
 logger = logging.getLogger("router.latency")
 
-LONGEST_NAP = 1.0
 SHORTEST_NAP = 0.01
 MOST_AT_ONCE = 64
 APART = 0.1
@@ -44,16 +42,6 @@ class Times(Protocol):
 
     def aim(self, name: str) -> Callable[[float], float] | None:
         """Return what tells how long to wait before asking, as for `measure`; None: not at all."""
-
-
-@dataclass(slots=True)
-class Plan:
-    """When one endpoint is due; `last` is None until its first probe ended."""
-
-    first: float
-    last: float | None = None
-    factor: float = 1.0
-    busy: bool = False
 
 
 class Prober:
@@ -73,7 +61,7 @@ class Prober:
         self._tls = tls
         self._chance = chance
         self._times = times
-        self._plans: dict[str, Plan] = {}
+        self._agenda = Agenda(every=settings.every, chance=chance)
         self._ended = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -88,44 +76,27 @@ class Prober:
                 await asyncio.wait_for(self._ended.wait(), nap)
 
     def _start_due(self, now: float) -> float:
-        views = self._pool.probe_views()
-        self._forget(views.keys())
-        wake = now + LONGEST_NAP
-        for rank, (name, (endpoint, view)) in enumerate(views.items()):
-            plan = self._plans.get(name)
-            if plan is None:
-                wait = first_due(rank, every=self._settings.every, chance=self._chance)
-                plan = self._plans[name] = Plan(now + wait)
-            if plan.busy:
-                continue
-            due = plan.first
-            if plan.last is not None:
-                due = due_at(view, last=plan.last, every=self._settings.every, factor=plan.factor)
-            if due <= now and len(self._running) < MOST_AT_ONCE:
-                self._start(endpoint, plan)
-            else:
-                wake = min(wake, due)
+        views, names = self._pool.probe_views(now), self._pool.names()
+        due, wake = self._agenda.due(views, names, now)
+        for name in due[: MOST_AT_ONCE - len(self._running)]:
+            self._start(name, now)
         return wake
 
-    def _forget(self, known: Container[str]) -> None:
-        for name in [name for name in self._plans if name not in known]:
-            del self._plans[name]
+    def _start(self, name: str, now: float) -> None:
+        endpoint = self._pool.endpoint(name)
+        if endpoint is not None:
+            self._agenda.began(name, now)
+            task = asyncio.get_running_loop().create_task(self._probe(endpoint))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
 
-    def _start(self, endpoint: Endpoint, plan: Plan) -> None:
-        plan.busy = True
-        task = asyncio.get_running_loop().create_task(self._probe(endpoint, plan))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _probe(self, endpoint: Endpoint, plan: Plan) -> None:
+    async def _probe(self, endpoint: Endpoint) -> None:
         try:
             await probe_once(self._pool, endpoint, self._settings, tls=self._tls, times=self._times)
         except ConfigError as error:  # a file of `tls:`; the next probe looks again
             self._pool.probe_failed(endpoint.name, str(error), now=time.monotonic())
         finally:
-            plan.last = time.monotonic()
-            plan.factor = jitter(self._chance)
-            plan.busy = False
+            self._agenda.ended(endpoint.name, time.monotonic())
             self._ended.set()
 
 
@@ -167,7 +138,7 @@ async def probe_all(
     Raises:
         ConfigError: a file of `tls:` cannot be read.
     """
-    endpoints = [endpoint for endpoint, _ in pool.probe_views().values()]
+    endpoints = pool.endpoints()
     gate = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def probe(place: int, endpoint: Endpoint) -> None:

@@ -2,7 +2,8 @@
 
 Rule 1: a probe is spent where it can change the choice: on endpoints whose estimate could, two
         deviations down, beat the one in use (a lower confidence bound). About two probes a minute
-        do what probing everything every ten seconds did with 48.
+        do what probing everything every ten seconds did with 48. One that was better a few probes
+        ago is looked at more often, since what was passing may have passed.
 Rule 2: first probes are spread over 200 ms and all others jittered by a fifth, so that a fleet
         that starts together does not probe together.
 Rule 3: an endpoint out of service is looked at more often, though at most about once a second: a
@@ -26,6 +27,7 @@ WARM_UP_SAMPLES = 3
 WARM_UP_EVERY = 0.3
 JITTER = 0.2
 RECOVERY_EVERY = 1.25
+LAPSED_EVERY = 0.5
 CONTENDER_EVERY = 3.0
 STALEST_EVERY = 6.0
 DEVIATIONS = 2.0
@@ -40,7 +42,9 @@ class ProbeView:
         cost: its estimated cost, and `sd` the deviation of the estimate's logarithm.
         best: the cost of the endpoint in use.
         down: whether it is out of service, or its last probe failed.
+        suspect: whether traffic waits there in vain, so that a probe should find out at once.
         population: how many endpoints there are.
+        lapsed: whether it was better of late than the one in use is now.
     """
 
     samples: int
@@ -49,6 +53,8 @@ class ProbeView:
     best: float
     down: bool
     population: int
+    suspect: bool = False
+    lapsed: bool = False
 
 
 def first_due(rank: int, *, every: float, chance: random.Random) -> float:
@@ -69,10 +75,12 @@ def due_at(view: ProbeView, *, last: float, every: float, factor: float) -> floa
 
 
 def _pace(view: ProbeView, every: float) -> float:
-    if view.down:
+    if view.down or view.suspect:
         return RECOVERY_EVERY
     if view.samples < WARM_UP_SAMPLES:
         return min(every, WARM_UP_EVERY)
+    if view.lapsed:
+        return every * LAPSED_EVERY
     if view.cost * math.exp(-DEVIATIONS * view.sd) <= view.best:
         return every * CONTENDER_EVERY
     return every * STALEST_EVERY * view.population

@@ -14,7 +14,7 @@ Rule 3: a cost above the burst is never there at once. `wait` takes one all the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,11 +32,19 @@ class Gcra:
 
     rate: Rate
     burst: int
+    interval: float = field(init=False)
+    """Seconds that one unit of cost takes."""
+    allowance: float = field(init=False)
+    """Seconds that the TAT may lie ahead."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "interval", self.rate.interval)
+        object.__setattr__(self, "allowance", self.burst * self.rate.interval)
 
     def wait(self, tat: float, now: float, cost: float = 1.0) -> float:
         """Return the seconds until all of `cost` may be spent; 0 when it may be spent now."""
-        return max(0.0, max(tat, now) + (cost - self.burst) * self.rate.interval - now)
+        return max(0.0, max(tat, now) + (cost - self.burst) * self.interval - now)
 
     def spend(self, tat: float, now: float, cost: float = 1.0) -> float:
         """Return the TAT after `cost` is spent at `now`."""
-        return max(tat, now) + cost * self.rate.interval
+        return max(tat, now) + cost * self.interval

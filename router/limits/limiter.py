@@ -92,6 +92,21 @@ class Limiter:
         """
         if self._free:
             return UNLIMITED
+        permit = None
+        with self._lock:  # what most requests meet, without a call: nobody waits, there is room
+            if not self._queue and len(self._out) < self._most:
+                now = self._latest = max(self._latest, now)
+                gcra, tat = self._gcra, self._tat
+                if gcra is not None:
+                    tat = (max(now, tat)) + cost * gcra.interval
+                if gcra is None or (cost > 0 and tat - now <= gcra.allowance):
+                    self._tat = tat
+                    permit = Permit(self)
+                    self._out.add(permit)
+        if permit is not None:
+            if self._laid_aside:
+                self._conclude([])
+            return permit
         nudges: Nudges = []
         try:
             with self._lock:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from router.balance.pool import Choice, EndpointPool
+from router.balance.state import State
 from router.config.settings import Failover
 from router.endpoint import Endpoint
 from router.geo.prior import Prior
 from router.options import NO_OPTIONS, Options
+from router.testing import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 START = 1000.0
+FAILOVER = Failover()
 
 
 def expected(rtt: float = 0.1, *, floor: float = 0.0) -> Prior:
@@ -23,11 +30,26 @@ def endpoint(name: str, **keys: Any) -> Endpoint:
     return Endpoint(name=name, url=f"https://{name}.example.com", **keys)
 
 
+def state(name: str = "a", rtt: float = 0.1, *, floor: float = 0.0, **keys: Any) -> State:
+    return State(endpoint(name, **keys), expected(rtt, floor=floor))
+
+
 def pool_of(
-    *endpoints: Endpoint | str, seed: int = 1, failover: Failover | None = None
+    *endpoints: Endpoint | str,
+    seed: int = 1,
+    failover: Failover = FAILOVER,
+    note: Callable[[str], None] = lambda _: None,
+    allow: Options = NO_OPTIONS,
 ) -> EndpointPool:
     """Return a pool of endpoints 10, 20, 30 … ms away, in the order given."""
-    return EndpointPool(placed(*endpoints), failover or Failover(), chance=random.Random(seed))
+    return EndpointPool(
+        placed(*endpoints),
+        failover,
+        chance=random.Random(seed),
+        note=note,
+        allow=allow,
+        clock=FakeClock(START),
+    )
 
 
 def placed(*endpoints: Endpoint | str) -> dict[str, tuple[Endpoint, Prior]]:
@@ -40,24 +62,53 @@ def choose(
     *tried: str,
     now: float = START,
     options: Options = NO_OPTIONS,
+    within: float = math.inf,
 ) -> Choice:
-    return pool.choose(options, tried=tried, now=now)
+    return pool.choose(options, tried=tried, now=now, within=within)
+
+
+def chosen(pool: EndpointPool, *tried: str, **keys: Any) -> str:
+    """Return the name of who is chosen, and give the attempt back."""
+    choice = choose(pool, *tried, **keys)
+    choice.give_back()
+    return choice.endpoint.name
 
 
 def fail(
-    pool: EndpointPool, name: str, times: int = 1, *, now: float = START, reached: bool = True
+    pool: EndpointPool,
+    name: str,
+    times: int = 1,
+    *,
+    now: float = START,
+    reached: bool = True,
+    words: str = "answered 503",
 ) -> None:
     """Have so many requests fail at one endpoint."""
     for _ in range(times):
         choice = choose(pool, now=now, options=Options(regions=name))
-        pool.failed(choice, "answered 503", reached=reached, now=now)
+        pool.failed(choice, words, reached=reached, now=now)
         choice.give_back()
 
 
+def eject(
+    pool: EndpointPool, names: Iterable[str], *, now: float = START, reached: bool = True
+) -> None:
+    """Have each endpoint fail in a way of its own until it is out."""
+    for name in names:
+        fail(pool, name, 5, now=now, reached=reached, words=f"{name} fails")
+
+
 def succeed(pool: EndpointPool, name: str, *, now: float = START, elapsed: float = 0.01) -> None:
+    """Have one request answered by one endpoint."""
     choice = choose(pool, now=now, options=Options(regions=name))
     pool.answered(choice, elapsed, now=now)
     choice.give_back()
+
+
+def measure(pool: EndpointPool, name: str, rtt: float, *, now: float = START) -> None:
+    """Have so many probes end well that the estimate is measured."""
+    for _ in range(8):
+        pool.probed(name, connect=rtt, warm=rtt, now=now)
 
 
 def health(pool: EndpointPool, now: float = START) -> dict[str, str]:

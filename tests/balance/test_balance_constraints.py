@@ -1,39 +1,43 @@
 from __future__ import annotations
 
 import pytest
-from balance_samples import endpoint, pool_of
+from balance_samples import choose, endpoint, pool_of
 
-from router.balance.constraints import allows, nothing_left
-from router.errors import OptionsError
+from router.balance.constraints import allows, nothing_left, why_not
+from router.errors import NoEndpointError, OptionsError
 from router.options import Options
 
 EU = endpoint("eu-1", region="aws:eu-central-1", tags=("eu", "gpu"), tier=2)
 
 
 @pytest.mark.parametrize(
-    ("options", "allowed"),
+    ("options", "why"),
     [
-        (Options(), True),
-        (Options(regions="aws:eu-central-1"), True),
-        (Options(regions="eu-1"), True),
-        (Options(regions={"eu-1", "us-1"}), True),
-        (Options(regions="eu"), False),
-        (Options(regions="aws:eu-central"), False),
-        (Options(regions=[]), False),
-        (Options(tags="eu"), True),
-        (Options(tags=["eu", "gpu"]), True),
-        (Options(tags=["eu", "us"]), False),  # all of them
-        (Options(tags=[]), True),
-        (Options(tiers=2), True),
-        (Options(tiers=[1, 3]), False),
-        (Options(regions="eu-1", tags="eu", tiers=2), True),
-        (Options(regions="eu-1", tags="eu", tiers=1), False),
+        (Options(), None),
+        (Options(regions="aws:eu-central-1"), None),
+        (Options(regions="eu-1"), None),
+        (Options(regions={"eu-1", "us-1"}), None),
+        (Options(regions="eu"), "not in region eu"),
+        (Options(regions="aws:eu-central"), "not in region aws:eu-central"),
+        (Options(regions=["us-2", "us-1"]), "not in regions us-1, us-2"),
+        (Options(regions=[]), "not in regions none"),
+        (Options(tags="eu"), None),
+        (Options(tags=["eu", "gpu"]), None),
+        (Options(tags=["eu", "us"]), "without tag us"),  # all of them
+        (Options(tags=["uk", "us"]), "without tags uk, us"),
+        (Options(tags=[]), None),
+        (Options(tiers=2), None),
+        (Options(tiers=[1, 3]), "not in tiers 1, 3"),
+        (Options(regions="eu-1", tags="eu", tiers=2), None),
+        (Options(regions="eu-1", tags="eu", tiers=1), "not in tier 1"),
+        (Options(affinity="chat"), None),  # a wish
     ],
 )
-def test_an_endpoint_is_allowed_where_all_constraints_hold(
-    options: Options, *, allowed: bool
+def test_an_endpoint_is_allowed_where_all_constraints_hold_and_else_it_is_said_why_not(
+    options: Options, why: str | None
 ) -> None:
-    assert allows(options, EU) is allowed
+    assert why_not(options, EU) == why
+    assert allows(options, EU) is (why is None)
 
 
 def test_an_endpoint_without_region_has_none() -> None:
@@ -48,6 +52,8 @@ def test_an_endpoint_without_region_has_none() -> None:
             "no endpoint has the region aws:eu-centrl-1: did you mean aws:eu-central-1?",
         ),
         (Options(regions="eu_1"), "no endpoint has the region eu_1: did you mean eu-1?"),
+        (Options(regions="gpu"), "no endpoint has the region gpu: it is a tag"),
+        (Options(tags="us-1"), "no endpoint has the tag us-1: it is a region"),
         (Options(tags=["eu", "gpo"]), "no endpoint has the tag gpo: did you mean gpu?"),
         (Options(tags="zzz"), "no endpoint has the tag zzz: known: eu, gpu"),
         (Options(tiers=9), "no endpoint has the tier 9: known: 1, 2"),
@@ -92,3 +98,25 @@ def test_without_any_tag_none_are_known() -> None:
 )
 def test_constraints_are_put_in_words(options: Options, words: str) -> None:
     assert f"no endpoint satisfies {words} together" in nothing_left(options, drained=False)
+
+
+# -- what the configuration allows
+
+
+def test_a_request_can_only_narrow_what_the_configuration_allows() -> None:
+    pool = pool_of(EU, "us-1", endpoint("us-2", tags=("gpu",)), allow=Options(tags="gpu"))
+    assert choose(pool).endpoint.name == "us-2"
+    assert choose(pool, "us-2").endpoint.name == "eu-1"
+    assert choose(pool, options=Options(tiers=2)).endpoint.name == "eu-1"
+    with pytest.raises(NoEndpointError) as caught:
+        choose(pool, options=Options(regions="us-1"))
+    assert str(caught.value) == (
+        "no endpoint satisfies regions us-1 together where the configuration allows tags gpu: "
+        "relax the request's Options or add an endpoint"
+    )
+
+
+def test_what_is_not_allowed_is_told_in_the_decision() -> None:
+    pool = pool_of(EU, "us-1", allow=Options(tags="eu"))
+    choice = choose(pool)
+    assert choice.decision(Options()).outside == {"us-1": "not allowed here"}

@@ -1,166 +1,78 @@
+"""One endpoint: its price and what it is made of, its place, and whether it may be asked."""
+
 from __future__ import annotations
 
+import math
 import random
+from typing import TYPE_CHECKING, Literal
 
 import pytest
-from balance_samples import START, endpoint, expected
+from balance_samples import FAILOVER, START, choose, endpoint, expected, pool_of, state
 
-from router.balance.state import Availability, State
-from router.config.settings import Failover
+from router.balance.belief import risk
+from router.balance.health import Availability
+from router.balance.state import State
 
-FAILOVER = Failover()
-
-
-def state(rtt: float = 0.1, *, floor: float = 0.0) -> State:
-    return State(endpoint("a"), expected(rtt, floor=floor))
-
-
-def fail(made: State, times: int = 1, *, now: float = START, seed: int = 1, **keys: bool) -> None:
-    told = {"reached": True, "trial": False} | keys
-    chance = random.Random(seed)
-    for _ in range(times):
-        made.failed("answered 503", now=now, failover=FAILOVER, chance=chance, **told)
+if TYPE_CHECKING:
+    from router.balance.choice import Choice
+    from router.balance.pool import EndpointPool
 
 
-def fail_probe(made: State, times: int = 1, *, now: float = START) -> None:
-    for _ in range(times):
-        made.probe_failed("refused", now=now, failover=FAILOVER, chance=random.Random(1))
+def pool_and_state(rtt: float = 0.1, **keys: float) -> tuple[EndpointPool, State]:
+    """Return a pool of one endpoint, and its state."""
+    pool = pool_of(endpoint("a", **keys))
+    pool.place("a", expected(rtt))
+    return pool, pool._roster.states["a"]
+
+
+def send(made: State, pool: EndpointPool, *, now: float = START) -> Choice:
+    choice = choose(pool, now=now)
+    assert choice.state is made
+    return choice
+
+
+def answer(pool: EndpointPool, *elapsed: float, now: float = START) -> None:
+    for seconds in elapsed:
+        choice = choose(pool, now=now)
+        pool.answered(choice, seconds, now=now)
+        choice.give_back()
+
+
+# -- whether
 
 
 @pytest.mark.parametrize(
-    ("facts", "now", "availability"),
+    ("cause", "cooling", "drained", "now", "availability", "changes"),
     [
-        ({}, START, "healthy"),
-        ({"cause": "failing", "ejected_until": START + 5}, START, "ejected"),
-        ({"cause": "failing", "ejected_until": START + 5}, START + 5, "on trial"),
-        ({"cause": "failing", "ejected_until": START + 5, "trial": True}, START + 9, "ejected"),
-        ({"cooling_until": START + 5}, START + 4.9, "cooling"),
-        ({"cooling_until": START + 5}, START + 5, "healthy"),
-        ({"cooling_until": START + 5, "cause": "failing"}, START, "cooling"),
-        ({"drained": True}, START, "drained"),
-        ({"drained": True, "cooling_until": START + 5, "cause": "failing"}, START, "drained"),
+        (None, 0, False, START, "healthy", math.inf),
+        ("failing", 0, False, START, "ejected", START + 9),
+        ("failing", 0, False, START + 9, "on trial", START + 9),
+        (None, START + 5, False, START + 4.9, "cooling", START + 5),
+        (None, START + 5, False, START + 5, "healthy", math.inf),
+        ("failing", START + 5, False, START, "cooling", START + 5),
+        ("failing", START + 5, True, START, "drained", math.inf),
     ],
 )
-def test_availability_follows_from_the_facts(
-    facts: dict[str, object], now: float, availability: str
+def test_availability_follows_from_the_facts_and_so_does_when_it_changes(
+    cause: Literal["failing"] | None,
+    cooling: float,
+    drained: bool,  # noqa: FBT001 - a table
+    now: float,
+    availability: str,
+    changes: float,
 ) -> None:
     made = state()
-    for name, value in facts.items():
-        setattr(made, name, value)
+    made.health.cause, made.health.ejected_until = cause, START + 9
+    made.cooling_until, made.drained = cooling, drained
     assert made.availability(now) is Availability(availability)
+    assert made.changes_at(now) == changes
 
 
-def test_five_failures_in_a_row_eject_and_a_success_between_them_forgives() -> None:
+def test_while_a_trial_is_under_way_time_changes_nothing() -> None:
     made = state()
-    fail(made, 4)
-    made.succeeded(0.1, now=START)
-    fail(made, 4)
-    assert made.availability(START) is Availability.READY
-    fail(made)
-    assert made.availability(START) is Availability.EJECTED
-    assert (made.cause, made.failures, made.ejections) == ("failing", 5, 1)
-    assert (made.errors, made.answers) == (9, 1)
-
-
-@pytest.mark.parametrize("reached", [True, False])
-def test_the_cause_tells_whether_it_was_there(*, reached: bool) -> None:
-    made = state()
-    fail(made, 5, reached=reached)
-    assert made.cause == ("failing" if reached else "unreachable")
-
-
-def test_ejections_double_up_to_the_cap_and_are_jittered_by_a_fifth() -> None:
-    made, now, lengths = state(), START, []
-    fail(made, 5, now=now)
-    for seed in range(9):
-        lengths.append(made.ejected_until - now)
-        now = made.ejected_until
-        fail(made, now=now, seed=seed, trial=True)
-    for length, middle in zip(lengths, [5, 10, 20, 40, 80, 160, 300, 300, 300], strict=True):
-        assert 0.8 * middle <= length <= 1.2 * middle
-    assert len({length / middle for length, middle in zip(lengths, [5] * 9, strict=True)}) == 9
-
-
-def test_a_thousand_ejections_overflow_nothing() -> None:
-    made = state()
-    fail(made, 5)
-    for _ in range(1100):
-        fail(made, now=made.ejected_until, trial=True)
-    assert made.ejections == 1101
-
-
-def test_only_a_trial_prolongs_an_ejection() -> None:
-    made = state()
-    fail(made, 5)
-    until = made.ejected_until
-    fail(made, 20, now=START + 1)
-    fail(made, 20, now=until + 1)  # sent before the ejection, and late
-    assert (made.ejections, made.ejected_until) == (1, until)
-    fail(made, now=until + 1, trial=True)
-    assert made.ejections == 2
-    assert made.ejected_until > until + 1
-
-
-def test_a_trial_that_ends_after_the_return_counts_as_any_failure() -> None:
-    made = state()
-    fail(made, 5, reached=False)
-    made.probed(connect=0.1, warm=0.1)
-    fail(made, now=made.ejected_until + 1, trial=True)
-    assert made.cause is None
-
-
-def test_a_success_forgets_all_trouble() -> None:
-    made = state()
-    fail(made, 5)
-    made.succeeded(0.1, now=START + 9)
-    assert made.availability(START + 9) is Availability.READY
-    assert (made.failures, made.ejections, made.ejected_until, made.trouble) == (0, 0, 0.0, None)
-
-
-def test_a_probe_brings_back_what_was_unreachable_and_not_what_fails() -> None:
-    gone, sick = state(), state()
-    fail(gone, 5, reached=False)
-    fail(sick, 5, reached=True)
-    for made in (gone, sick):
-        made.probed(connect=0.1, warm=0.1)
-    assert gone.availability(START) is Availability.READY
-    assert sick.availability(START) is Availability.EJECTED
-    assert sick.trouble == "answered 503"
-
-
-@pytest.mark.parametrize(
-    ("silence", "failures", "ejected"), [(30.0, 2, False), (30.0, 3, True), (29.9, 9, False)]
-)
-def test_three_failed_probes_eject_only_where_traffic_is_silent(
-    silence: float, failures: int, *, ejected: bool
-) -> None:
-    made = state()
-    made.succeeded(0.1, now=START - silence)
-    fail_probe(made, failures)
-    assert (made.cause == "unreachable") is ejected
-    assert made.trouble == ("refused" if silence >= 30 else None)
-
-
-def test_failed_probes_do_not_prolong_an_ejection() -> None:
-    made = state()
-    fail_probe(made, 3)
-    until = made.ejected_until
-    fail_probe(made, 10, now=START + 4)
-    assert (made.ejections, made.ejected_until) == (1, until)
-
-
-def test_the_trouble_of_a_probe_ends_with_the_next_good_one() -> None:
-    made = state()
-    fail_probe(made, 2)
-    made.probed(connect=0.1, warm=0.1)
-    assert (made.trouble, made.probe_failures) == (None, 0)
-
-
-def test_the_trouble_of_traffic_outlasts_a_good_probe() -> None:
-    made = state()
-    fail(made, 2)
-    made.probed(connect=0.1, warm=0.1)
-    assert (made.trouble, made.failures) == ("answered 503", 2)
+    made.health.cause, made.health.trial = "failing", True
+    assert made.availability(START + 99).value == "ejected"
+    assert made.changes_at(START + 99) == math.inf
 
 
 def test_a_longer_cooling_is_not_shortened() -> None:
@@ -170,68 +82,149 @@ def test_a_longer_cooling_is_not_shortened() -> None:
     assert made.cooling_until == START + 60
 
 
-# -- cost
+# -- what it costs
 
 
-def test_cost_is_round_trip_and_service_over_weight() -> None:
-    made = State(endpoint("a", weight=2), expected(0.1))
-    assert made.cost(0.0, START) == pytest.approx(0.05)
+def test_before_any_request_it_is_round_trip_and_service_over_weight() -> None:
+    made = state(weight=2.0)
+    assert (made.price, made.cost) == (0.05, 0.05)
     for _ in range(3):
-        made.probed(connect=0.1, warm=0.14)
-    assert made.cost(0.0, START) == pytest.approx(0.07)
-
-
-def test_traffic_says_what_service_costs_and_is_believed_less_as_it_ages() -> None:
-    made = state(0.1)
-    for elapsed in (0.3, 0.35, 0.4):
-        made.succeeded(elapsed, now=START)
-    assert made.cost(0.0, START) == pytest.approx(0.35)
-    assert made.cost(0.0, START + 10) == pytest.approx(0.1 + 0.25 / 2.71828, rel=1e-4)
-    assert made.cost(0.05, START + 1000) == pytest.approx(0.15)  # then as the others fare
-    assert made.extra_service(START - 1)[1] == 1.0  # a clock read earlier gives no more weight
+        made.probed(connect=0.1, warm=0.14, now=START)
+    made.reprice(START, 0.0)
+    assert made.price == pytest.approx(0.07)
 
 
 def test_an_unmeasured_endpoint_is_thought_to_serve_as_the_others_do() -> None:
-    assert state(0.1).cost(0.2, START) == pytest.approx(0.3)
+    made = state()
+    made.reprice(START, 0.2)
+    assert made.price == pytest.approx(0.3)
 
 
-def test_cost_is_never_negative() -> None:
-    assert state(0.001).cost(-5.0, START) == pytest.approx(0.001)
+def test_what_is_under_way_makes_the_next_dearer_once_there_would_be_a_queue() -> None:
+    pool, made = pool_and_state()
+    prices = [made.price]
+    held = []
+    for _ in range(15):
+        held.append(send(made, pool))
+        prices.append(made.price)
+    assert prices[:8] == [pytest.approx(0.1)] * 8
+    assert prices[8:] == [pytest.approx(0.1 * n / 8) for n in range(9, 17)]
+    assert [choice.in_flight for choice in held] == list(range(1, 16))
+    assert held[-1].predicted == pytest.approx(0.1 * 15 / 8)
+    for choice in held:
+        choice.give_back()
+    assert made.price == pytest.approx(0.1)
+
+
+def test_traffic_says_what_service_costs() -> None:
+    pool, made = pool_and_state()
+    answer(pool, *[0.35] * 10)
+    assert made.price == pytest.approx(0.35)
+    assert made.asked
+
+
+def test_the_risk_is_part_of_the_price() -> None:
+    pool, made = pool_and_state()
+    pool.failed(send(made, pool), "reset", reached=True, now=START)
+    odds = made.odds(START)
+    assert made.price == pytest.approx(0.1 + risk(odds, 0.1))
+    assert made.ranked(START).risk == pytest.approx(risk(odds, 0.1))
+    assert made.ranked(START).surplus == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_price_is_never_nothing() -> None:
+    pool, made = pool_and_state()
+    answer(pool, 0.3, *[1e-9] * 200)
+    assert made.price > 0
+
+
+# -- doubt
+
+
+def test_silence_makes_it_suspect_then_doubtful_before_anything_returns() -> None:
+    pool, made = pool_and_state()
+    answer(pool, *[0.1] * 20)
+    for _ in range(5):
+        send(made, pool)
+    told = []
+    for late in range(200):
+        now = START + late / 1000
+        made.reprice(now, 0.0)
+        told.append((made.suspect(now), made.doubtful))
+    assert told[100] == (False, False), "nothing is late yet"
+    assert told[199] == (True, True)
+    assert told.index((True, False)) < told.index((True, True))
+
+
+def test_an_ejected_endpoint_is_no_suspect_and_if_asked_all_the_same_is_taken_to_be_broken() -> None:
+    pool, made = pool_and_state()
+    for _ in range(5):
+        pool.failed(send(made, pool), "reset", reached=True, now=START)
+    assert not made.suspect(START)
+    made.reprice(START + 3600, 0.0)
+    assert not made.doubtful, "it is on trial: what it did before does not count"
+    made.health.trial = True
+    made.reprice(START + 3600, 0.0)
+    assert made.doubtful
+
+
+def test_after_a_trial_it_is_asked_slowly_at_first() -> None:
+    pool, made = pool_and_state()
+    answer(pool, *[0.1] * 30)
+    for _ in range(5):
+        pool.failed(choose(pool), "reset", reached=True, now=START)
+    trial = choose(pool, now=START + 7)
+    assert trial.trial
+    pool.answered(trial, 0.1, now=START + 7)
+    trial.give_back()
+    assert made.availability(START + 7) is Availability.READY
+    assert (made.limit, made.odds(START + 7)) == (1.0, -1.0)
+    answer(pool, 0.1, 0.1, now=START + 7.1)
+    assert 1 < made.limit < 3
+
+
+@pytest.mark.parametrize(("in_flight", "crowded"), [(0, False), (15, False), (16, True)])
+def test_a_crowd_is_twice_what_it_holds_without_a_queue(in_flight: int, *, crowded: bool) -> None:
+    made = state()
+    made.in_flight = in_flight
+    assert made.crowded is crowded
 
 
 # -- the place
 
 
 def test_a_round_trip_faster_than_light_proves_the_place_wrong() -> None:
-    made = state(0.200, floor=0.110)
-    made.probed(connect=0.020, warm=0.020)
+    made = state(rtt=0.200, floor=0.110)
+    made.probed(connect=0.020, warm=0.020, now=START)
     assert made.misplaced
     assert made.estimate.rtt == pytest.approx(0.020)  # the prior would have said 36 ms
     assert made.estimate.source == "blended"
-    made.probed(connect=0.140, warm=0.140)
+    made.probed(connect=0.140, warm=0.140, now=START)
     assert made.misplaced, "once proved it stays proved"
 
 
 @pytest.mark.parametrize(
-    ("connect", "warm", "wrong"),
+    ("connect", "warm", "probes", "wrong"),
     [
-        (0.110, 0.110, False),
-        (0.109, 0.115, True),
-        (0.109, 0.900, False),  # an edge near by; what lies behind it may be where it is said to be
-        (0.010, 0.109, True),  # … unless even that answers too soon
+        (0.110, 0.110, 9, False),
+        (0.109, 0.115, 4, False),  # there may be an edge near by …
+        (0.109, 0.115, 5, True),  # … and here there is none
+        (0.109, 0.900, 9, False),  # what lies behind an edge may be where it is said to be
+        (0.010, 0.109, 1, True),  # … unless even that answers too soon
     ],
 )
-def test_behind_an_edge_the_warm_request_is_what_counts(
-    connect: float, warm: float, *, wrong: bool
+def test_where_there_may_be_an_edge_the_warm_request_is_what_counts(
+    connect: float, warm: float, probes: int, *, wrong: bool
 ) -> None:
-    made = state(0.200, floor=0.110)
-    made.probed(connect=connect, warm=warm)
+    made = state(rtt=0.200, floor=0.110)
+    for _ in range(probes):
+        made.probed(connect=connect, warm=warm, now=START)
     assert made.misplaced is wrong
 
 
 def test_the_same_place_again_is_not_believed_and_another_one_is() -> None:
-    made = state(0.200, floor=0.110)
-    made.probed(connect=0.020, warm=0.020)
+    made = state(rtt=0.200, floor=0.110)
+    made.probed(connect=0.020, warm=0.020, now=START)
     made.place(expected(0.200, floor=0.110))
     distrusted = made.misplaced
     assert distrusted
@@ -241,25 +234,56 @@ def test_the_same_place_again_is_not_believed_and_another_one_is() -> None:
     assert made.estimate.rtt == pytest.approx(0.0223, rel=0.01)
 
 
-@pytest.mark.parametrize(("reached", "out"), [(False, "ejected"), (True, "on trial")])
-def test_a_failed_probe_prolongs_an_ejection_unless_the_server_answered_it(
-    reached: bool,  # noqa: FBT001 - a table
-    out: str,
-) -> None:
-    made = state()
-    fail(made, FAILOVER.eject_after, reached=False)
-    assert made.availability(START + 10).value == "on trial"
-    chance = random.Random(1)
-    made.probe_failed("no", reached=reached, now=START + 10, failover=FAILOVER, chance=chance)
-    assert made.availability(START + 10.1).value == out
-
-
 def test_after_an_outage_the_estimate_begins_anew() -> None:
     made = state()
     for _ in range(8):
-        made.probed(connect=0.2, warm=0.2)
-    fail(made, FAILOVER.eject_after, reached=False)
-    made.probed(connect=0.02, warm=0.02)
+        made.probed(connect=0.2, warm=0.2, now=START)
+    made.health.eject("unreachable", now=START, failover=FAILOVER, chance=random.Random(1))
+    made.probed(connect=0.02, warm=0.02, now=START)
     assert made.availability(START).value == "healthy"
     assert made.estimate.samples == 1
     assert made.estimate.rtt < 0.1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "alone"), [(0.1, 0.2, 0.25), (0.2, 0.1, 0.15), (0.1, 0.1, 0.15)]
+)
+def test_a_way_that_became_longer_moves_what_traffic_told_of_it(
+    before: float, after: float, alone: float
+) -> None:
+    pool, made = pool_and_state()
+    for _ in range(8):
+        pool.probed("a", connect=before, warm=before, now=START)
+    answer(pool, *[0.05 + before] * 5)
+    later = START + 10
+    for _ in range(8):
+        pool.probed("a", connect=after, warm=after, now=later)
+    assert made.load is not None
+    assert made.load.alone == pytest.approx(alone, rel=0.1)
+
+
+def test_no_answer_is_expected_sooner_than_the_fastest_round_trip() -> None:
+    made = state()
+    assert made.least_rtt == 0.0, "a guess proves nothing"
+    for _ in range(8):
+        made.probed(connect=0.1, warm=0.1, now=START)
+    assert 0.09 < made.least_rtt < 0.1
+
+
+# -- after a fork
+
+
+def test_a_child_process_has_parts_of_its_own_and_none_of_the_attempts() -> None:
+    pool, made = pool_and_state()
+    pool.probed("a", connect=0.1, warm=0.1, now=START)
+    answer(pool, 0.1, 0.1)
+    pool.failed(send(made, pool), "reset", reached=True, now=START)
+    pool.reset_after_fork()
+    own = pool._roster.states["a"]
+    assert own is not made
+    assert (own.in_flight, made.in_flight) == (0, 1)
+    for part in ("load", "belief", "rtt", "health"):
+        assert getattr(own, part) is not getattr(made, part)
+    assert own.odds(START) == made.odds(START)
+    assert own.load is not None
+    assert not own.load.ahead

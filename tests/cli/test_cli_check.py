@@ -21,7 +21,7 @@ def test_the_example_has_no_errors_and_no_warnings() -> None:
     done = run("check", EXAMPLE, env=SECRETS)
 
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout == f"{EXAMPLE}: 4 endpoints, no errors\n"
+    assert done.stdout == f"{EXAMPLE}: 5 endpoints, no errors\n"
 
 
 def test_the_example_shows_every_key_that_this_release_serves() -> None:

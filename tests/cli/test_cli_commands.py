@@ -15,7 +15,8 @@ from router.version import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = [["probe"], ["rank"], ["check"], ["clock"], ["config", "schema"]]
+COMMANDS = [["probe"], ["rank"], ["explain"], ["check"], ["vantage"], ["clock"]]
+COMMANDS += [["config", "schema"]]
 BLOCKED = """
 import sys
 
@@ -42,8 +43,8 @@ def test_help_names_every_command_and_how_to_complete_them() -> None:
     done = run("--help")
 
     assert done.exit_code == 0
-    for command in ("probe", "rank", "clock", "check", "config", "_ROUTER_COMPLETE=bash_source"):
-        assert command in done.stdout
+    for words in (*(command[0] for command in COMMANDS), "_ROUTER_COMPLETE=bash_source"):
+        assert words in done.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -62,12 +63,13 @@ def test_the_schema_is_that_of_the_library() -> None:
     assert json.loads(done.stdout) == schema()
 
 
-@pytest.mark.parametrize("command", COMMANDS[:3], ids=" ".join)
+@pytest.mark.parametrize("command", COMMANDS[:5], ids=" ".join)
 def test_a_missing_argument_is_a_usage_error(command: list[str]) -> None:
     done = run(*command)
 
     assert done.exit_code == 2
-    assert "Missing argument 'FILE'" in done.stderr
+    wanted = "PLACE=FILE..." if command == ["vantage"] else "FILE"
+    assert f"Missing argument '{wanted}'" in done.stderr
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])

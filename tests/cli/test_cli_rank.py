@@ -24,9 +24,10 @@ endpoints:
 TABLE = """\
 #  endpoint  place             distance   prior  tier  reason
 1  berlin    52.5, 13.4          422 km   17 ms     1  about 17 ms expected: 420 km away
-2  virginia  aws:us-east-1     6 549 km  109 ms     1  about 109 ms expected: 6 500 km away
-3  tokyo     -                 9 333 km  151 ms     1  about 151 ms expected: 9 300 km away
-4  reserve   aws:eu-central-1      0 km   11 ms     2  about 11 ms expected: nearby, tier 2
+2  virginia  aws:us-east-1     6 549 km   95 ms     1  about 95 ms expected: 6 500 km away
+3  tokyo     -                 9 333 km  220 ms     1  about 220 ms expected: 9 300 km away, \
+16 000 km by cable
+4  reserve   aws:eu-central-1      0 km   12 ms     2  about 12 ms expected: nearby, tier 2
 """
 
 
@@ -34,7 +35,7 @@ TABLE = """\
     ("client", "order"),
     [
         (None, ["berlin", "virginia", "tokyo", "reserve"]),
-        ("203.0.113.2", ["tokyo", "berlin", "virginia", "reserve"]),  # in Tokyo
+        ("203.0.113.2", ["tokyo", "virginia", "berlin", "reserve"]),  # in Tokyo, by cable
         ("198.51.100.2", ["virginia", "berlin", "tokyo", "reserve"]),  # in Ashburn
         ("::ffff:198.51.100.2", ["virginia", "berlin", "tokyo", "reserve"]),
     ],

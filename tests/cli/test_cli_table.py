@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 
 import pytest
 from rich.console import Console
@@ -75,9 +76,21 @@ def test_nothing_is_cut_off_at_any_width(width: int) -> None:
 
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
+    for words in ("endpoint", "distance", "6.1 ms", "5/5", "healthy"):
+        assert words in text
     letters = "".join(text.split())
     assert letters.count("x") >= 50
     assert letters.count("probes") >= 2
+
+
+def test_a_terminal_too_narrow_for_the_figures_has_a_block_a_row() -> None:
+    first, second, rest = re.split(r"\n *\n", drawn(60, "sydney", "perth"))
+
+    assert rest == ""
+    for block, name in ((first, "sydney"), (second, "perth")):
+        lines = dict(re.split(" {2,}", line.strip(), maxsplit=1) for line in block.splitlines())
+        assert lines["endpoint"] == name
+        assert lines["RTT"] == "6.1 ms"
 
 
 @pytest.mark.parametrize("name", ["[red]x[/red]", ":smile:", "[/]"])

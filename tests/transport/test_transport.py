@@ -146,6 +146,7 @@ def test_silence_ends_by_the_attempts_timeout_and_says_what_may_have_happened(
     failover = router.Failover(attempt_timeout=0.2)
     with client_class(quiet(pair, failover=failover)) as client:
         assert client.get("/").headers["x-region"] == "b"
+        pair["b"].silent = True
         with pytest.raises(http.ReadTimeout) as caught:
             client.post("/", content=b"order")
     assert isinstance(caught.value, router.AttemptsFailedError)
@@ -181,7 +182,7 @@ def test_clients_of_one_router_share_it_and_leave_it_open(pair: Regions) -> None
             first.get("/")
         with router.httpx2.Client(shared) as second:
             second.get("/")
-        assert sum(state.answers for state in shared.pool._states.values()) == 2
+        assert sum(state.answers for state in shared.pool._roster.states.values()) == 2
 
 
 def test_one_router_serves_ten_event_loops_one_after_another_and_two_at_once(

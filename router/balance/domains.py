@@ -1,0 +1,53 @@
+"""Whose fault a failure is, when it happens everywhere.
+
+A fault common to all endpoints is none of theirs: a network that is down, a resolver that answers
+nothing, a certificate authority that is not trusted here. And a request that fails alike wherever
+it goes is at fault itself. Ejecting for it would help nobody and would hide the real fault.
+
+Rule 1: a fault is common once so many endpoints failed alike, with no answer from anybody since,
+        that none is left to compare with; four are enough, however many there are.
+Rule 2: any answer ends it: the failures that come after it are the endpoints' own again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+__all__ = ["Domains"]
+
+ENOUGH = 4
+
+
+class Domains:
+    """Counts failures by what they say, until somebody answers."""
+
+    __slots__ = ("_alike", "common")
+
+    def __init__(self) -> None:
+        self._alike: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.common: str | None = None
+        """The words of a failure that everybody has, or None."""
+
+    def answered(self) -> None:
+        """Note an answer, of whomever."""
+        if self._alike:
+            self._alike.clear()
+            self.common = None
+
+    def failed(self, name: str, words: str, *, population: int) -> dict[str, int]:
+        """Note a failure; return whom to absolve, and of how many, if it is common.
+
+        Args:
+            name: the endpoint's.
+            words: what it says; failures are alike if their words are.
+            population: how many endpoints could have failed so.
+        """
+        alike = self._alike[words]
+        alike[name] += 1
+        if population < 2 or len(alike) < min(population, ENOUGH):  # noqa: PLR2004 - a pair
+            return {}
+        self.common = words
+        absolved = {other: count for other, count in alike.items() if count}
+        for other in absolved:
+            alike[other] = 0  # each failure is taken back once
+        return absolved

@@ -1,0 +1,214 @@
+"""How long a request takes at one endpoint, and how long one more would take.
+
+    expected = alone * max(1, (in flight + 1) / limit) + surplus
+
+`alone` is the time of a request that meets no queue, to the head of its answer. `limit` is how many
+requests the endpoint holds before they queue: the bandwidth-delay product, so that what is
+under way on a long road does not count as a queue. `surplus` is what answers took beyond that
+of late: the load of others, a region that became slow.
+
+Rule 1: an answer corrects the surplus at once and the rest slowly; one that is out of all
+        proportion counts for three deviations, so that a lone stall moves nothing.
+Rule 2: the limit grows while answers show no queue and shrinks when they show one (after TCP
+        Vegas); from the start, and after a return, it doubles until the first queue.
+Rule 3: silence is evidence. While requests sent after the last one that was answered are older than
+        they should be, each adds its lateness in deviations (`silence`), before anything returned.
+        A request overtaken by a later one is a stall of its own and says nothing of the endpoint.
+Rule 4: what is not heard of any more is forgotten: a surplus fades, but while a request is out that
+        will tell, it does not. So a doubtful endpoint is tried by one request, not by a crowd.
+Rule 5: `alone` fades too, towards what probes and the other endpoints suggest, far more slowly, and
+        twice as slowly each time that an answer confirms what was known.
+
+Against `latency * (in flight + 1)`, as Peak-EWMA has it: that spills to a region 200 ms away
+because a near one holds ten requests that it could serve at once (`scripts/simulate.py`).
+"""
+
+from __future__ import annotations
+
+from math import exp, isnan, nan
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from router.balance.choice import Choice
+
+__all__ = ["FIRST_LIMIT", "Load"]
+
+FIRST_LIMIT = 8.0
+LEAST_LIMIT = 1.0
+SURPLUS_SETTLES = 0.5  # seconds
+SURPLUS_GAIN = (0.1, 0.4)
+SURPLUS_FADES = 12.0  # seconds
+SURPLUS_STAYS = 1.0  # seconds
+ALONE_SETTLES = 20.0  # seconds
+ALONE_FADES, LONGEST_FADES = 120.0, 7200.0  # seconds
+CONFIRMED = 3.0  # deviations
+ALONE_GAIN = 0.1
+WARM_UP = 20
+FIRST_DEVIATION = 0.3
+LEAST_DEVIATION = 0.1
+OUTLIER = 3.0
+NO_QUEUE, A_QUEUE = 1.0, 3.0  # requests
+QUEUE_MEMORY = 0.1
+NEARLY = 0.8
+TOTAL_GAIN = 0.1
+FRESH = 2.0  # seconds
+
+
+class Load:
+    """What traffic tells of one endpoint; times are seconds.
+
+    Attributes:
+        alone: the time of a request that meets no queue.
+        surplus: by how much answers took longer than the model says, of late.
+        deviation: of single answers from what was expected of them.
+        limit: requests in flight beyond which they queue.
+        heard: the instant of the last answer.
+        total: seconds from sending to the end of the body, of late; nan: not known. It is told, and
+            decides nothing: how long a body is, is the request's doing.
+        ahead: requests sent after all that were answered, oldest first.
+    """
+
+    __slots__ = (
+        "_fades",
+        "_queue",
+        "_samples",
+        "_starting",
+        "ahead",
+        "alone",
+        "deviation",
+        "heard",
+        "limit",
+        "surplus",
+        "total",
+    )
+
+    def __init__(self, alone: float, *, now: float) -> None:
+        """Begin with a guess of `alone`; the first answer takes its place."""
+        self.alone = alone
+        self.total = nan
+        self.heard = now
+        self.ahead: dict[Choice, None] = {}
+        self.begin(FIRST_LIMIT)
+
+    @property
+    def measured(self) -> bool:
+        """Whether any answer came."""
+        return self._samples > 0
+
+    def begin(self, limit: float = LEAST_LIMIT) -> None:
+        """Begin anew: what it was like is no evidence of what it is. The limit grows from here."""
+        self._samples = 0
+        self._fades = ALONE_FADES
+        self.surplus = 0.0
+        self.deviation = FIRST_DEVIATION * self.alone
+        self.limit = limit
+        self._starting = True
+        self._queue = 0.0
+
+    def faded_surplus(self, now: float, *, waiting: bool) -> float:
+        """Return the surplus as far as it still counts; `waiting`: an answer is on its way."""
+        idle = now - self.heard - SURPLUS_STAYS
+        if waiting or idle <= 0:
+            return self.surplus
+        return self.surplus * exp(-idle / SURPLUS_FADES)
+
+    def faded_alone(self, now: float, suggested: float) -> float:
+        """Return `alone` as far as it still counts, against what else suggests itself."""
+        idle = now - self.heard - SURPLUS_STAYS
+        if idle <= 0:
+            return self.alone
+        return suggested + (self.alone - suggested) * exp(-idle / self._fades)
+
+    def silence(self, now: float) -> float:
+        """Return the evidence that nothing comes back, in nats; 0 while everything is in time."""
+        evidence = 0.0
+        for choice in self.ahead:
+            late = self.lateness(choice, now)
+            if late <= 0:
+                break
+            evidence += late
+        return evidence
+
+    def lateness(self, choice: Choice, now: float) -> float:
+        """Return by how many deviations an answer is overdue."""
+        late = now - choice.sent - choice.predicted - max(self.surplus, 0.0)
+        return max(0.0, late / self.deviation)
+
+    def passed(self, choice: Choice) -> None:
+        """Note that this attempt ended; those sent before it are overtaken."""
+        ahead = self.ahead
+        if choice in ahead:
+            while True:
+                first = next(iter(ahead))
+                del ahead[first]
+                if first is choice:
+                    break
+
+    def answered(self, elapsed: float, *, in_flight: int, now: float) -> None:
+        """Learn from an answer to a request that was one of `in_flight` when it was sent."""
+        since, self.heard = now - self.heard, now
+        if since > self._fades / 2 and self._samples:
+            self._check(elapsed)
+        self._samples += 1
+        if self._samples == 1:
+            self.alone = max(elapsed, 1e-6)
+            self.deviation = FIRST_DEVIATION * self.alone
+            return
+        crowd = max(1.0, in_flight / self.limit)
+        beyond = elapsed - self.alone * crowd
+        cap = OUTLIER * self.deviation
+        self._correct_surplus(beyond, cap, since)
+        gain = self._gain(since)
+        self._correct_deviation(abs(beyond - self.surplus), max(gain, 0.02))
+        self._correct_limit(elapsed, in_flight, crowd)
+        step = max(-cap, min(cap, elapsed / crowd - self.alone))
+        self.alone = max(self.alone + gain * step, 1e-6)
+
+    def _check(self, elapsed: float) -> None:
+        """After a long silence, see whether what was known still holds."""
+        if abs(elapsed - self.alone) <= CONFIRMED * self.deviation:
+            self._fades = min(2 * self._fades, LONGEST_FADES)
+        else:
+            self.begin(self.limit)
+
+    def _correct_surplus(self, beyond: float, cap: float, since: float) -> None:
+        if since > SURPLUS_STAYS:
+            self.surplus *= exp(-(since - SURPLUS_STAYS) / SURPLUS_FADES)
+        least, most = SURPLUS_GAIN
+        gain = min(most, max(least, since / SURPLUS_SETTLES))
+        self.surplus += gain * max(-cap, min(cap, beyond - self.surplus))
+        self.surplus = max(self.surplus, -self.alone / 2)
+
+    def _gain(self, since: float) -> float:
+        if self._samples < WARM_UP:
+            return max(1 / self._samples, min(2 * ALONE_GAIN, since / ALONE_SETTLES))
+        return min(ALONE_GAIN, since / ALONE_SETTLES)
+
+    def _correct_deviation(self, size: float, gain: float) -> None:
+        least, most = LEAST_DEVIATION * self.alone, 4 * self.deviation
+        self.deviation += min(gain, 0.2) * (max(least, min(size, most)) - self.deviation)
+
+    def _correct_limit(self, elapsed: float, in_flight: int, crowd: float) -> None:
+        """Grow or shrink the limit by how many of those in flight seem to queue."""
+        waiting = in_flight * max(-0.5, elapsed / self.alone - 1) / crowd
+        self._queue += QUEUE_MEMORY * (waiting - self._queue)
+        if in_flight < NEARLY * self.limit:
+            return
+        if self._queue > A_QUEUE:
+            self._starting = False
+            self.limit = max(LEAST_LIMIT, self.limit - 1 / self.limit)
+        elif self._queue < NO_QUEUE:
+            self.limit += 1.0 if self._starting else 1 / self.limit
+
+    def ended(self, total: float) -> None:
+        """Learn how long a request took to the end of its body."""
+        self.total = total if isnan(self.total) else self.total + TOTAL_GAIN * (total - self.total)
+
+    def moved(self, step: float, *, least: float, now: float) -> None:
+        """Take the news that the way there became longer or shorter by `step`.
+
+        Where traffic has seen it already it stands in the surplus, and is not counted twice.
+        """
+        self.alone = max(self.alone + step, least)
+        if now - self.heard <= FRESH and step * self.surplus > 0:
+            self.surplus -= min(step, self.surplus, key=abs)

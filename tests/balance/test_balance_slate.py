@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+from balance_samples import START, endpoint, state
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.balance.belief import Belief
+from router.balance.decision import Why
+from router.balance.health import Availability
+from router.balance.slate import AT_HAND, FEW, IN_RESERVE, Slate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from router.balance.state import State
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def near_and_far(*rtts: float, tier: int = 1, sd: float = 0.01) -> list[State]:
+    """Return endpoints `a`, `b`, `c` … at so many seconds, with so much noise."""
+    made = [state(LETTERS[n], rtt, tier=tier) for n, rtt in enumerate(rtts)]
+    for one in made:
+        set_noise(one, sd)
+    return made
+
+
+def set_noise(one: State, sd: float) -> None:
+    one.estimate = type(one.estimate)(one.estimate.rtt, sd, "measured", 8)
+
+
+def slate_of(*members: State, now: float = START) -> Slate:
+    made = Slate(members)
+    made.refresh(now, 0.0)
+    return made
+
+
+def under_way(one: State, count: int) -> None:
+    one.in_flight = count
+    one.settle()
+
+
+def doubt(one: State, odds: float = 5.0, *, now: float = START) -> None:
+    one.belief = Belief()
+    one.belief.begin(odds, now)
+    one.reprice(now, 0.0)
+
+
+def eject(one: State, *, until: float = START + 5) -> None:
+    one.health.cause = "failing"
+    one.health.ejected_until = until
+
+
+def line(states: Iterable[State]) -> str:
+    return "".join(one.endpoint.name for one in states)
+
+
+def picked(slate: Slate) -> tuple[str, str]:
+    """Return who is chosen, and why."""
+    best = slate.pick()
+    assert best is not None
+    return best.endpoint.name, slate.why.value
+
+
+# -- few prices
+
+
+def test_the_cheapest_is_chosen_and_its_rivals_prices_are_kept() -> None:
+    slate = slate_of(*near_and_far(0.03, 0.01, 0.02))
+    assert picked(slate) == ("b", "least")
+    assert slate.prices == [0.01, 0.02, 0.03]
+    assert [row.name for row in slate.standing.rows] == ["b", "c", "a"]
+
+
+def test_what_is_under_way_moves_the_next_request_without_sorting() -> None:
+    near, far = near_and_far(0.10, 0.12)
+    slate = slate_of(near, far)
+    under_way(near, 8)  # one more would queue
+    assert picked(slate) == ("a", "least")
+    under_way(near, 9)  # 125 ms
+    assert picked(slate) == ("b", "least")
+
+
+def test_of_many_endpoints_a_few_are_at_hand() -> None:
+    members = near_and_far(*(0.01 * n for n in range(1, 20)))
+    reserve = near_and_far(*(0.01 * n for n in range(1, 20)), tier=2)
+    slate = slate_of(*reserve, *members)
+    assert line(slate.first) == LETTERS[:AT_HAND]
+    assert line(slate.second) == LETTERS[:IN_RESERVE]
+    assert all(one.endpoint.tier == 2 for one in slate.second)
+
+
+def test_where_there_is_nobody_there_is_no_choice() -> None:
+    assert slate_of().pick() is None
+    (alone,) = near_and_far(0.1)
+    alone.drained = True
+    assert slate_of(alone).pick() is None
+
+
+# -- tiers
+
+
+@pytest.mark.parametrize(
+    ("ready", "chosen"), [("abc", "a"), ("bc", "b"), ("c", "c"), ("ac", "a"), ("", None)]
+)
+def test_a_tier_serves_when_nobody_above_can(ready: str, chosen: str | None) -> None:
+    tiers = [state("a", 0.3, tier=1), state("b", 0.2, tier=2), state("c", 0.1, tier=5)]
+    for one in tiers:
+        one.drained = one.endpoint.name not in ready
+    best = slate_of(*tiers).pick()
+    assert (best and best.endpoint.name) == chosen
+
+
+@pytest.mark.parametrize(
+    ("at_first", "at_second", "chosen"),
+    [
+        (0, 0, ("a", "least")),
+        (15, 0, ("a", "least")),  # twice what it holds without a queue
+        (16, 0, ("b", "spilt")),
+        (16, 15, ("b", "spilt")),
+        (16, 16, ("a", "least")),  # the second is as full
+    ],
+)
+def test_what_the_first_tier_is_too_crowded_for_spills_over(
+    at_first: int, at_second: int, chosen: tuple[str, str]
+) -> None:
+    first, second = state("a", 0.1), state("b", 0.2, tier=2)
+    slate = slate_of(first, second)
+    under_way(first, at_first)
+    under_way(second, at_second)
+    assert picked(slate) == chosen
+
+
+@pytest.mark.parametrize(
+    ("odds", "second", "chosen"),
+    [
+        (0.0, -7.0, "a"),
+        (0.5, -7.0, "b"),  # more likely broken than not
+        (0.5, 0.5, "a"),  # the second is as bad
+    ],
+)
+def test_a_doubtful_first_tier_spills_over_before_it_is_ejected(
+    odds: float, second: float, chosen: str
+) -> None:
+    one, other = state("a", 0.1), state("b", 0.2, tier=2)
+    slate = slate_of(one, other)
+    doubt(one, odds)
+    doubt(other, second)
+    assert picked(slate)[0] == chosen
+
+
+def test_while_one_of_the_first_tier_is_well_nothing_spills() -> None:
+    one, two, other = state("a", 0.1), state("b", 0.4), state("c", 0.2, tier=2)
+    slate = slate_of(one, two, other)
+    doubt(one)
+    assert picked(slate) == ("b", "least")
+
+
+# -- the favourite
+
+
+@pytest.mark.parametrize(
+    ("favourite", "challenger", "sd", "stays"),
+    [
+        (0.030, 0.0249, 0.01, False),
+        (0.030, 0.0251, 0.01, True),  # under 5 ms
+        (0.300, 0.2849, 0.01, False),
+        (0.300, 0.2851, 0.01, True),  # under 5 %
+        (0.100, 0.0900, 0.07, False),  # ln(100/90) = 0.105 over √2 · 0.07 = 0.099
+        (0.100, 0.0900, 0.08, True),  # … under √2 · 0.08 = 0.113: that may be noise
+        (0.001, 0.0001, 0.01, True),  # ten times as fast, and nobody notices
+    ],
+)
+def test_the_favourite_is_left_for_a_clear_gain_only(
+    favourite: float, challenger: float, sd: float, *, stays: bool
+) -> None:
+    one, other = near_and_far(favourite, 9.0, sd=sd)
+    slate = slate_of(one, other)
+    assert picked(slate) == ("a", "least")
+    other.estimate = type(other.estimate)(challenger, sd, "measured", 8)
+    other.reprice(START + 1, 0.0)
+    slate.refresh(START + 1, 0.0)
+    assert picked(slate) == (("a", "kept") if stays else ("b", "least"))
+    assert slate.favourite is (one if stays else other)
+
+
+def test_the_favourite_keeps_its_place_and_not_what_it_cannot_serve() -> None:
+    one, other = near_and_far(0.104, 9.0)
+    slate = slate_of(one, other)
+    other.estimate = type(other.estimate)(0.100, 0.01, "measured", 8)
+    other.reprice(START + 1, 0.0)
+    slate.refresh(START + 1, 0.0)
+    under_way(one, 7)
+    assert picked(slate) == ("a", "kept")
+    under_way(one, 8)  # a ninth request would wait
+    assert picked(slate) == ("b", "least")
+    under_way(other, 9)
+    assert picked(slate) == ("a", "least")
+
+
+@pytest.mark.parametrize("why", ["ejected", "drained", "cooling"])
+def test_a_favourite_that_is_out_is_left_at_once(why: str) -> None:
+    one, other = near_and_far(0.1, 0.104)
+    slate = slate_of(one, other)
+    one.drained = why == "drained"
+    if why == "ejected":
+        eject(one)
+    if why == "cooling":
+        one.cool(START + 5)
+    slate.touch()
+    slate.refresh(START, 0.0)
+    assert picked(slate) == ("b", "least")
+    assert slate.favourite is other
+
+
+# -- panic
+
+
+def test_where_more_than_half_are_ejected_that_is_not_believed() -> None:
+    members = near_and_far(0.1, 0.2, 0.3, 0.4)
+    for count, (panic, first) in enumerate([(False, "bcd"), (False, "cd"), (True, "abcd")]):
+        eject(members[count])
+        slate = slate_of(*members)
+        assert (slate.panic, "".join(sorted(line(slate.first)))) == (panic, first)
+    assert picked(slate) == ("d", "least")  # the others at the price of who is probably broken
+    assert all(one.doubtful for one in members[:3])
+
+
+def test_a_crowd_at_the_last_that_works_is_spread_over_the_ejected() -> None:
+    members = near_and_far(0.1, 0.2)
+    for one in members[:1]:
+        eject(one)
+    lonely = slate_of(*members)
+    under_way(members[1], 200)
+    assert picked(lonely)[0] == "b", "half is not more than half"
+    members.append(state("c", 0.1))
+    eject(members[2])
+    slate = slate_of(*members)
+    assert picked(slate)[0] in "ac"
+
+
+def test_what_a_probe_too_cannot_reach_is_not_asked_in_a_panic() -> None:
+    members = near_and_far(0.1, 0.2)
+    for one in members:
+        eject(one)
+    members[0].health.cause = "unreachable"
+    members[0].health.probe_failures = 1
+    assert line(slate_of(*members).first) == "b"
+
+
+def test_a_drained_endpoint_does_not_count_for_a_panic() -> None:
+    members = near_and_far(0.1, 0.2, 0.3)
+    eject(members[0])
+    members[2].drained = True
+    assert not slate_of(*members).panic
+    members[1].drained = True
+    assert slate_of(*members).panic
+
+
+# -- what time alone changes
+
+
+@pytest.mark.parametrize(
+    ("now", "first"), [(START, "c"), (START + 2.9, "c"), (START + 3, "bc"), (START + 5, "abc")]
+)
+def test_who_comes_back_by_time_alone_is_taken_when_it_is_time(now: float, first: str) -> None:
+    members = near_and_far(0.1, 0.2, 0.3)
+    eject(members[0])
+    members[1].cool(START + 3)
+    slate = slate_of(*members)
+    slate.adopt(members, now, 0.0)  # as if it were sorted, so that only the time changes
+    slate._sorted_at = math.inf
+    slate.refresh(now, 0.0)
+    assert line(slate.first) == first
+
+
+def test_the_next_change_is_the_first_of_all() -> None:
+    members = near_and_far(0.1, 0.2, 0.3, 0.4)
+    eject(members[0], until=START + 9)
+    members[1].cool(START + 3)
+    members[2].drained = True
+    assert slate_of(*members)._changes_at == START + 3
+    assert slate_of(members[2], members[3])._changes_at == math.inf
+
+
+def test_a_few_are_sorted_every_50_ms_and_many_by_others() -> None:
+    small, large = slate_of(*near_and_far(0.1)), Slate([state(f"e{n}") for n in range(FEW + 1)])
+    assert (small.is_small, large.is_small) == (True, False)
+    assert not small.is_due(START + 0.049)
+    assert small.is_due(START + 0.051)
+    assert not large.is_due(START + 1e6)
+
+
+def test_between_two_sortings_the_doubt_of_those_at_hand_is_kept_up_to_date() -> None:
+    one, other = near_and_far(0.1, 0.2)
+    doubt(one)
+    slate = slate_of(one, other)
+    assert picked(slate)[0] == "b"
+    slate._sorted_at = math.inf
+    slate.refresh(START + 60, 0.0)
+    assert picked(slate)[0] == "a", "it faded"
+
+
+# -- among those that were not tried
+
+
+@pytest.mark.parametrize(
+    ("tried", "within", "chosen"),
+    [
+        ("", 9.0, "a"),
+        ("a", 9.0, "b"),
+        ("ab", 9.0, "c"),
+        ("abc", 9.0, None),
+        ("", 0.15, "b"),  # `a` cannot answer in that time
+        ("b", 0.15, "c"),
+        ("", 0.01, None),
+    ],
+)
+def test_who_was_tried_or_is_too_far_is_passed_by(
+    tried: str, within: float, chosen: str | None
+) -> None:
+    members = [state("a", 0.1), state("b", 0.2), state("c", 0.05, tier=2)]
+    for one, least in zip(members, (0.2, 0.1, 0.02), strict=True):
+        one.least_rtt = least
+    best = slate_of(*members).pick_among(tried, within=within)
+    assert (best and best.endpoint.name) == chosen
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(1e-4, 2),
+            st.integers(1, 3),
+            st.integers(0, 40),
+            st.floats(-7, 8),
+            st.sampled_from(["", "", "", "ejected", "drained", "cooling", "gone"]),
+        ),
+        max_size=IN_RESERVE + 1,
+    )
+)
+def test_a_choice_is_somebody_who_may_serve_whatever_the_members_are_like(
+    members: list[tuple[float, int, int, float, str]],
+) -> None:
+    made = []
+    for rtt, tier, count, odds, out in members:
+        one = state(LETTERS[len(made)], rtt, tier=tier)
+        doubt(one, odds)
+        one.drained = out == "drained"
+        one.cooling_until = START + 5 if out == "cooling" else 0.0
+        if out in {"ejected", "gone"}:
+            eject(one)
+            one.health.probe_failures = 3
+            one.health.cause = "failing" if out == "ejected" else "unreachable"
+        under_way(one, count)
+        made.append(one)
+    slate = slate_of(*made)
+    best = slate.pick()
+    ready = [one for one in made if one.availability(START) is Availability.READY]
+    assert best is not None if ready else best is None or slate.panic
+    assert not {*slate.first} & {*slate.second}
+    if best is not None:
+        assert best in slate.first + slate.second
+        assert slate.serves(best, START)
+        assert best.price > 0
+        assert (slate.why is Why.SPILT) == (best in slate.second)
+        tiers = {one.endpoint.tier for one in slate.first}
+        assert len(tiers) == 1
+        if not slate.panic:
+            assert {min(one.endpoint.tier for one in ready)} == tiers
+        elif ready:
+            assert {*ready} & {*slate.first, *slate.second}, "who works is not at hand"
+
+
+def test_the_outsiders_of_a_slate_are_kept_for_explanations() -> None:
+    stranger = endpoint("z")
+    assert Slate(near_and_far(0.1), [stranger]).standing.outside == (stranger,)

@@ -83,9 +83,13 @@ class Timeouts:
 
     Until the head of the answer is there, phases share one budget, so that together they cannot
     outlast it; afterwards a pause in the body is bounded by the read timeout alone.
+
+    Attributes:
+        left: when the first write began, in monotonic seconds: the request waits for a connection
+            no longer. None: it does.
     """
 
-    __slots__ = ("_limits", "_now", "_pause", "_until")
+    __slots__ = ("_leaves", "_limits", "_now", "_pause", "_until", "left")
 
     def __init__(
         self,
@@ -94,6 +98,7 @@ class Timeouts:
         budget: float,
         pause: float,
         now: Callable[[], float],
+        leaves: Callable[[float], None] = lambda _: None,
     ) -> None:
         """Take the caller's seconds by phase, and what bounds them.
 
@@ -102,7 +107,10 @@ class Timeouts:
             budget: seconds for all phases up to the head of the answer.
             pause: seconds between parts of the body, where the caller sets no read timeout.
             now: monotonic seconds.
+            leaves: hears when the first write begins.
         """
+        self._leaves = leaves
+        self.left: float | None = None
         self._limits = limits
         self._now = now
         self._pause = pause
@@ -118,6 +126,9 @@ class Timeouts:
 
     def get(self, phase: str, default: float | None = None) -> float:
         """Return the seconds that a phase beginning now may take."""
+        if self.left is None and phase == "write":
+            self.left = self._now()
+            self._leaves(self.left)
         limit = self._limits.get(phase, default)
         if self._until is None:
             return self._pause if limit is None else limit

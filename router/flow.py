@@ -70,7 +70,7 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
         lease.hold(choice)
         token = await current_token(call, desk, port)
         await settled_clock(call, choice, desk, port)
-        timeouts = attempt_timeouts(call, desk, port)
+        timeouts = attempt_timeouts(call, choice, desk, port)
         request = call.addressed_to(choice.endpoint, credentials(token), timeouts)
         departure = Departure(request, desk.keeper, desk.signer)
         sent = port.now()
@@ -83,6 +83,7 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
         except SendFailure as failure:
             outcome = Outcome(verdict_of_failure(failure), failure=failure)
         now = port.now()
+        outcome.served = now - (timeouts.left or sent)
         learn(call, desk, choice, outcome, token, elapsed=now - sent, now=now)
         note(call, choice, outcome, departure, waited=sent - began, elapsed=now - sent)
         if outcome.answer is None:
@@ -171,11 +172,13 @@ def time_left(call: Call, port: Port) -> float:
     return left
 
 
-def attempt_timeouts(call: Call, desk: Desk, port: Port) -> Timeouts:
+def attempt_timeouts(call: Call, choice: Choice, desk: Desk, port: Port) -> Timeouts:
     """Return what one attempt may wait: its own time, and no more than the deadline leaves."""
     longest = desk.failover.attempt_timeout
     budget = min(longest, time_left(call, port))
-    return Timeouts(call.timeouts, budget=budget, pause=longest, now=port.now)
+    return Timeouts(
+        call.timeouts, budget=budget, pause=longest, now=port.now, leaves=choice.departed
+    )
 
 
 def next_wait(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | None:

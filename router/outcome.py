@@ -37,12 +37,18 @@ FAILED_ALIKE = 2
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one attempt; `later` is how many seconds the server asked to be left alone."""
+    """What became of one attempt.
+
+    Attributes:
+        later: seconds for which the server asked to be left alone.
+        served: seconds from the first write, over a connection that stands, to the answer's head.
+    """
 
     verdict: Verdict
     answer: Answer | None = None
     failure: SendFailure | None = None
     later: float | None = None
+    served: float = 0.0
     lease: Lease | None = None
     timeouts: Timeouts | None = None
 
@@ -81,7 +87,7 @@ def learn(
         desk.pool.failed(choice, words, reached=reached, now=now)
         call.blamed.append((choice, words))
     elif outcome.verdict is Verdict.DELIVERED:
-        desk.pool.answered(choice, elapsed, now=now)
+        desk.pool.answered(choice, outcome.served, now=now)
     if outcome.later is not None:
         desk.pool.cool(choice, min(outcome.later, MOST_COOLING), now=now)
     if outcome.verdict is Verdict.UNAUTHORISED and desk.tokens is not None and token is not None:

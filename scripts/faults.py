@@ -40,7 +40,7 @@ def run(*, quick: bool, told: Callable[[str], None] = lambda _: None) -> list[Ro
     with tempfile.TemporaryDirectory() as folder:
         scale = 0.25 if quick else 1.0
         faults: dict[str, Callable[[], Awaitable[list[Row]]]] = {
-            "F30 slower": lambda: slower(hold=20 * scale, back=40 * max(scale, HALF)),
+            "F30 slower": lambda: slower(hold=20 * scale),
             "F31 failing half": lambda: failing_half(hold=40 * scale),
             "stationary noise": lambda: steady(seconds=60 * scale),
             "F40 many endpoints": lambda: many_endpoints(Path(folder), seconds=20 * scale),
@@ -49,9 +49,6 @@ def run(*, quick: bool, told: Callable[[str], None] = lambda _: None) -> list[Ro
             told(name)
             rows += asyncio.run(_awaited(fault))
     return rows
-
-
-HALF = 0.5
 
 
 async def _awaited(fault: Callable[[], Awaitable[list[Row]]]) -> list[Row]:

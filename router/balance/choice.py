@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING
 from router.balance.decision import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from router.balance.decision import Why
     from router.balance.pool import EndpointPool
-    from router.balance.slate import Slate
+    from router.balance.slate import Standing
     from router.balance.state import State
     from router.endpoint import Endpoint
 
-__all__ = ["Choice", "Cooling"]
+    Basis = tuple[Standing, Sequence[float], Collection[str], Why]
+    """How candidates stood, what the first of them cost, who was tried, and what decided."""
+
+__all__ = ["ANSWERED", "HELD", "RETURNED", "Choice", "Cooling"]
+
+RETURNED, HELD, ANSWERED = 0, 1, 2
+"""What `held` says: an answered one is held until its body ends."""
 
 
 class Cooling(Exception):  # noqa: N818 - a fact for the flow, not an error of ours
@@ -37,48 +43,38 @@ class Choice:
         trial: whether this attempt is the one that decides if the endpoint comes back.
         price: seconds that the attempt was expected to cost.
         in_flight: attempts under way there, this one included.
-        sent, predicted: when it was sent, and seconds after which its answer was expected.
-        standing, prices, tried, why: what was decided by, see `decision`.
-        answered, state, pool, held, undecided: the pool's own; only the pool touches them.
+        sent, predicted: when it was sent, and seconds after which its answer was expected; `setup`
+            of these are for a new connection, as long as the request may have to wait for one.
+        basis: what was decided by, see `decision`.
+        state, pool, held, undecided: the pool's own; only the pool touches them.
     """
 
     __slots__ = (
-        "answered",
+        "basis",
         "held",
         "in_flight",
         "pool",
         "predicted",
         "price",
-        "prices",
         "sent",
-        "standing",
+        "setup",
         "state",
         "trial",
-        "tried",
         "undecided",
-        "why",
     )
     in_flight: int
     predicted: float
     sent: float
+    setup: float
+    undecided: bool
 
-    def __init__(
-        self,
-        state: State,
-        pool: EndpointPool,
-        slate: Slate,
-        tried: Collection[str],
-        why: Why,
-    ) -> None:
+    def __init__(self, state: State, pool: EndpointPool, basis: Basis) -> None:
         self.state = state
         self.pool = pool
-        self.standing = slate.standing
-        self.prices = slate.prices
-        self.tried = frozenset(tried)  # the request goes on to other endpoints, a decision stays
-        self.why = why
+        self.basis = basis
         self.price = state.price
-        self.answered = self.trial = False
-        self.undecided = self.held = True
+        self.trial = False
+        self.held = HELD
 
     @property
     def endpoint(self) -> Endpoint:
@@ -88,23 +84,30 @@ class Choice:
     @property
     def again(self) -> bool:
         """Whether this request was there before."""
-        return self.state.endpoint.name in self.tried
+        return self.state.endpoint.name in self.basis[2]
 
     def decision(self) -> Decision:
         """Return what was decided by, for explanations."""
-        state, rows = self.state, self.standing.rows
+        state = self.state
+        standing, prices, tried, why = self.basis
+        rows = standing.rows
         if all(row.endpoint is not state.endpoint for row in rows):
             rows = (*rows, state.row or state.ranked(self.sent))
         return Decision(
             state.endpoint.name,
             self.price,
             rows=rows,
-            prices=self.prices,
-            outside=self.standing.outside,
-            tried=self.tried,
-            why=self.why,
+            prices=prices,
+            outside=standing.outside,
+            tried=tried,
+            why=why,
             trial=self.trial,
         )
+
+    def departed(self, now: float) -> None:
+        """Note that the request has a connection and is written now."""
+        self.predicted -= self.setup
+        self.sent = now
 
     def give_back(self) -> None:
         """Return the in-flight count and the trial; a second call does nothing."""

@@ -37,6 +37,11 @@ ALONE = {
     Why.PINNED: "the conversation was here before, and it is well",
     Why.RESORT: "nobody else is left to ask",
 }
+ONLY = "it is the only one that may serve now"
+UNCOMPARED = {
+    Why.LEAST: "nobody else of its tier may serve now",
+    Why.FRESH: "it is the best of those not tried before",
+}
 AGAINST = {
     Why.LEAST: "{mine}, the least of {count}; next is {rival}",
     Why.KEPT: "{mine}, which is not enough worse than {rival} to leave it",
@@ -177,10 +182,11 @@ class Decision:
         mine = f"{self._price * 1e3:.0f} ms expected"
         if self.trial:
             return f"it was out, and this attempt decides whether it is back ({mine})"
-        rivals = [c for c in self.candidates if c.excluded is None and c.name != self._name]
-        rivals = [c for c in rivals if c.price is not None]
+        others = [c for c in self.candidates if c.excluded is None and c.name != self._name]
+        rivals = [c for c in others if c.price is not None]
         if self.why in ALONE or not rivals:
-            return f"{ALONE.get(self.why, 'it is the only one that may serve now')} ({mine})"
+            words = UNCOMPARED.get(self.why, ONLY) if others else ONLY
+            return f"{ALONE.get(self.why, words)} ({mine})"
         rival = f"{rivals[0].name} with {(rivals[0].price or 0) * 1e3:.0f} ms"
         return AGAINST[self.why].format(mine=mine, rival=rival, count=len(rivals) + 1)
 

@@ -141,10 +141,12 @@ class Health:
         return (rate + z2 / (2 * count) + spread) / (1 + z2 / count)
 
     def _count(self, now: float, *, good: float = 0.0, bad: float = 0.0) -> None:
-        kept = math.exp(min(0.0, self._counted_at - now) / COUNTS_FADE)
-        self._good = self._good * kept + good
-        self._bad = self._bad * kept + bad
-        self._counted_at = now
+        age = now - self._counted_at
+        if age > COUNTS_FADE / 10:
+            kept = math.exp(-age / COUNTS_FADE)
+            self._good, self._bad, self._counted_at = self._good * kept, self._bad * kept, now
+        self._good += good
+        self._bad += bad
 
     def absolve(self, *, now: float, failover: Failover) -> bool:
         """Take one failure back that was not the endpoint's own; return whether it is back by that.

@@ -35,9 +35,10 @@ __all__ = ["FIRST_LIMIT", "Load"]
 
 FIRST_LIMIT = 8.0
 LEAST_LIMIT = 1.0
+LEAST_ALONE = 1e-6  # seconds
 SURPLUS_SETTLES = 0.5  # seconds
-SURPLUS_GAIN = (0.1, 0.4)
-SURPLUS_FADES = 12.0  # seconds
+LEAST_GAIN, MOST_GAIN = 0.1, 0.4
+SURPLUS_FADES = 20.0  # seconds
 SURPLUS_STAYS = 1.0  # seconds
 ALONE_SETTLES = 20.0  # seconds
 ALONE_FADES, LONGEST_FADES = 120.0, 7200.0  # seconds
@@ -46,6 +47,8 @@ ALONE_GAIN = 0.1
 WARM_UP = 20
 FIRST_DEVIATION = 0.3
 LEAST_DEVIATION = 0.1
+STALLS = 0.003
+"""Seconds that a busy host may delay anything by, whatever the endpoint does."""
 OUTLIER = 3.0
 NO_QUEUE, A_QUEUE = 1.0, 3.0  # requests
 QUEUE_MEMORY = 0.1
@@ -100,7 +103,7 @@ class Load:
         self._samples = 0
         self._fades = ALONE_FADES
         self.surplus = 0.0
-        self.deviation = FIRST_DEVIATION * self.alone
+        self.deviation = FIRST_DEVIATION * self.alone + STALLS
         self.limit = limit
         self._starting = True
         self._queue = 0.0
@@ -152,17 +155,18 @@ class Load:
         self._samples += 1
         if self._samples == 1:
             self.alone = max(elapsed, 1e-6)
-            self.deviation = FIRST_DEVIATION * self.alone
+            self.deviation = FIRST_DEVIATION * self.alone + STALLS
             return
-        crowd = max(1.0, in_flight / self.limit)
-        beyond = elapsed - self.alone * crowd
+        crowd = in_flight / self.limit if in_flight > self.limit else 1.0
         cap = OUTLIER * self.deviation
-        self._correct_surplus(beyond, cap, since)
         gain = self._gain(since)
-        self._correct_deviation(abs(beyond - self.surplus), max(gain, 0.02))
-        self._correct_limit(elapsed, in_flight, crowd)
-        step = max(-cap, min(cap, elapsed / crowd - self.alone))
-        self.alone = max(self.alone + gain * step, 1e-6)
+        beyond = elapsed - self.alone * crowd
+        self._correct_surplus(beyond, cap, since)
+        self._correct_deviation(abs(beyond - self.surplus), gain)
+        if in_flight >= NEARLY * self.limit:
+            self._correct_limit(elapsed, in_flight, crowd)
+        self.alone += gain * _clipped(elapsed / crowd - self.alone, cap)
+        self.alone = max(self.alone, LEAST_ALONE)
 
     def _check(self, elapsed: float) -> None:
         """After a long silence, see whether what was known still holds."""
@@ -171,29 +175,30 @@ class Load:
         else:
             self.begin(self.limit)
 
+    def _gain(self, since: float) -> float:
+        gain = since / ALONE_SETTLES
+        if self._samples < WARM_UP:
+            return max(1 / self._samples, min(2 * ALONE_GAIN, gain))
+        return min(ALONE_GAIN, gain)
+
     def _correct_surplus(self, beyond: float, cap: float, since: float) -> None:
         if since > SURPLUS_STAYS:
-            self.surplus *= exp(-(since - SURPLUS_STAYS) / SURPLUS_FADES)
-        least, most = SURPLUS_GAIN
-        gain = min(most, max(least, since / SURPLUS_SETTLES))
-        self.surplus += gain * max(-cap, min(cap, beyond - self.surplus))
+            self.surplus *= exp((SURPLUS_STAYS - since) / SURPLUS_FADES)
+        gain = since / SURPLUS_SETTLES
+        gain = MOST_GAIN if gain > MOST_GAIN else max(LEAST_GAIN, gain)
+        self.surplus += gain * _clipped(beyond - self.surplus, cap)
         self.surplus = max(self.surplus, -self.alone / 2)
 
-    def _gain(self, since: float) -> float:
-        if self._samples < WARM_UP:
-            return max(1 / self._samples, min(2 * ALONE_GAIN, since / ALONE_SETTLES))
-        return min(ALONE_GAIN, since / ALONE_SETTLES)
-
     def _correct_deviation(self, size: float, gain: float) -> None:
-        least, most = LEAST_DEVIATION * self.alone, 4 * self.deviation
-        self.deviation += min(gain, 0.2) * (max(least, min(size, most)) - self.deviation)
+        least, most = LEAST_DEVIATION * self.alone + STALLS, 4 * self.deviation
+        size = least if size < least else min(size, most)
+        gain = 0.02 if gain < 0.02 else min(gain, 0.2)  # noqa: PLR2004 - its range
+        self.deviation += gain * (size - self.deviation)
 
     def _correct_limit(self, elapsed: float, in_flight: int, crowd: float) -> None:
         """Grow or shrink the limit by how many of those in flight seem to queue."""
         waiting = in_flight * max(-0.5, elapsed / self.alone - 1) / crowd
         self._queue += QUEUE_MEMORY * (waiting - self._queue)
-        if in_flight < NEARLY * self.limit:
-            return
         if self._queue > A_QUEUE:
             self._starting = False
             self.limit = max(LEAST_LIMIT, self.limit - 1 / self.limit)
@@ -212,3 +217,7 @@ class Load:
         self.alone = max(self.alone + step, least)
         if now - self.heard <= FRESH and step * self.surplus > 0:
             self.surplus -= min(step, self.surplus, key=abs)
+
+
+def _clipped(step: float, cap: float) -> float:
+    return cap if step > cap else max(step, -cap)

@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from router.balance.affinity import Affinity
-from router.balance.choice import Choice, Cooling
+from router.balance.choice import RETURNED, Choice, Cooling
 from router.balance.constraints import nothing_left
 from router.balance.decision import Why
 from router.balance.domains import Domains
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "Cooling", "EndpointPool"]
 
 SKEW_TOLD_EVERY = 60.0
+NOBODY: frozenset[str] = frozenset()
 
 
 class EndpointPool:
@@ -153,15 +154,15 @@ class EndpointPool:
             slate = self._roster.everybody
             if options.constrained or now >= slate.fresh_until:
                 slate = self._roster.slate(options, now)
-            state = slate.pick()
-            why = slate.why
+            state, why = slate.pick(), slate.why
             if tried or state is None or options.affinity is not None or state.least_rtt > within:
                 state, why = self._picked(slate, state, options, tried, now=now, within=within)
             if options.affinity is not None:
                 self._affinity.pin(options.affinity, state)
-            choice = Choice(state, self, slate, tried, why)
+            before = frozenset(tried) if tried else NOBODY  # the request goes on, a decision stays
+            choice = Choice(state, self, (slate.standing, slate.prices, before, why))
             if state.health.cause is not None and self._begins_trial(state, now):
-                choice.trial = True
+                choice.trial = choice.undecided = True
             state.sent(choice, now)
             return choice
 
@@ -175,7 +176,7 @@ class EndpointPool:
             slate = self._roster.slate(options, now)
             best = slate.pick()
             state, why = self._picked(slate, best, options, (), now=now, within=within)
-            choice = Choice(state, self, slate, (), why)
+            choice = Choice(state, self, (slate.standing, slate.prices, (), why))
             choice.sent = now
             choice.trial = state.availability(now) is Availability.TRIAL
             return choice.decision()
@@ -240,8 +241,8 @@ class EndpointPool:
         """Do what `Choice.give_back` says."""
         with self._lock:
             if choice.held:
-                choice.held = False
                 choice.state.ended(choice, self._clock())
+                choice.held = RETURNED
                 if choice.trial:
                     self._end_trial(choice)
 

@@ -134,14 +134,12 @@ class Roster:
     def learnt(self, state: State) -> None:
         """Note what became of an endpoint, for `settle_typical` and `watched`."""
         name = state.endpoint.name
-        if self.states.get(name) is not state:
-            return
-        if state.in_flight:
+        if state.asked and name not in self._asked and self.states.get(name) is state:
             self._asked[name] = state
-        if state.health.down:
+        if state.health.down and self.states.get(name) is state:
             self._ailing[name] = state
-        else:
-            self._ailing.pop(name, None)
+        elif self._ailing.get(name) is state:
+            del self._ailing[name]
 
     def watched(self) -> list[State]:
         """Return the endpoints that are worth a probe of their own, the best first."""

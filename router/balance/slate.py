@@ -146,7 +146,7 @@ class Slate:
     def sort(self, now: float, typical: float) -> None:
         """Price and sort all members, and take the best as candidates."""
         for state in self.members:
-            if state.restless or state.typical != typical:
+            if state.restless or state.drifting or state.typical != typical:
                 state.reprice(now, typical)
         self.adopt(sorted(self.members, key=by_tier_and_cost), now, typical)
 
@@ -161,7 +161,7 @@ class Slate:
         at_hand = self.first + self.second
         out = [s for tier in self._tiers for s in tier[: 2 * AT_HAND] if s not in at_hand]
         states = (*at_hand, *out[:OUT_SHOWN])
-        rows = tuple(state.row or state.ranked(now) for state in states)
+        rows = tuple(_row(state, now) for state in states)
         self.standing = Standing(rows, self._outside)
 
     def _line_up(self, now: float, typical: float) -> None:
@@ -287,6 +287,14 @@ class Slate:
         self._margin = _margin(best, self.favourite)
         if self.favourite.cost - best.cost > self._margin:
             self.favourite = best
+
+
+def _row(state: State, now: float) -> Ranked:
+    """Return its row as it stands: time alone and orders change availability, and no row."""
+    row = state.row
+    if row is None or row.health != state.availability(now).value:
+        row = state.ranked(now)
+    return row
 
 
 def _margin(challenger: State, favourite: State) -> float:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from router.balance.belief import MOST, UNLIKELY, Belief, risk
+from router.balance.choice import ANSWERED
 from router.balance.health import Availability, Health
 from router.balance.load import FIRST_LIMIT, Load
 from router.balance.ranking import Ranked
@@ -40,6 +41,8 @@ DOUBTED = -2.0
 """Log-odds from which a probe should find out (`suspect`)."""
 AFTER_A_TRIAL = -1.0
 CROWDED = 2.0
+SETUP_ROUNDS = 3.0
+"""Round trips of a new connection: one for TCP, and two for TLS at most."""
 LAPSES = 600.0  # seconds
 SERVICE_MEMORY = 10.0  # seconds
 LEAST_SURPLUS = -0.8
@@ -59,7 +62,7 @@ class State:
         best, best_at: the least total that probes estimated of late, and when.
         share: one over the weight.
         least_rtt: seconds there and back under which no answer can be; 0: not known.
-        restless: whether the price changes by time alone.
+        restless, drifting: whether the price changes by time alone, within moments or minutes.
         doubtful: whether it is more likely broken than not.
         typical: the service that it was priced with, if it was never asked.
         row: its row of a ranking, until something changes.
@@ -91,6 +94,7 @@ class State:
     share: float = 1.0
     least_rtt: float = 0.0
     restless: bool = False
+    drifting: bool = False
     doubtful: bool = False
     typical: float = 0.0
     row: Ranked | None = None
@@ -155,7 +159,8 @@ class State:
             load = self.load = Load(self.alone, now=now)
         count = choice.in_flight = self.in_flight = self.in_flight + 1
         alone, limit = self.alone, self.limit
-        choice.predicted = alone if count < limit else alone * count / limit
+        choice.setup = setup = SETUP_ROUNDS * self.estimate.rtt
+        choice.predicted = setup + (alone if count < limit else alone * count / limit)
         choice.sent = now
         load.ahead[choice] = None
         count += 1
@@ -171,7 +176,7 @@ class State:
         load = self.load
         assert load is not None, "an end follows a beginning"
         load.ahead.pop(choice, None)
-        if choice.answered:
+        if choice.held == ANSWERED:
             load.ended(now - choice.sent)
         self.settle()
 
@@ -179,7 +184,7 @@ class State:
         """Take an answer that speaks for the endpoint."""
         assert self.load is not None, "an answer follows a request"
         self.answers += 1
-        choice.answered = True
+        choice.held = ANSWERED
         self.load.passed(choice)
         self.load.answered(elapsed, in_flight=choice.in_flight, now=now)
         if self.belief is not None:
@@ -319,16 +324,18 @@ class State:
         suggested = self.estimate.total + typical
         if load is None or not load.measured:
             self.alone, surplus = suggested, 0.0
+            self.drifting = False
         else:
             self.alone = load.faded_alone(now, suggested)
             surplus = load.faded_surplus(now, waiting=self.in_flight > 0)
+            self.drifting = True
         if load is not None:
             self.limit = load.limit
-        available = self.health.availability(now)
-        if available is Availability.READY:
+        if self.health.cause is None:
             odds = self.odds(now)
         else:
-            odds = UNLIKELY if available is Availability.TRIAL else MOST
+            on_trial = self.health.availability(now) is Availability.TRIAL
+            odds = UNLIKELY if on_trial else MOST
         self.risk = risk(odds, self.alone)
         self.extra = max(surplus, LEAST_SURPLUS * self.alone) + self.risk
         if abs(self.extra) < NOTHING * self.alone:

@@ -62,6 +62,7 @@ class ScriptedPort:
     async def send(self, request: Outgoing, lease: Lease) -> Answer:  # noqa: ARG002
         request.headers = list(request.headers)  # this is where they leave
         self.sent.append(request)
+        request.timeouts.get("write")
         self.clock.advance(self._takes)
         step = self._script.pop(0) if isinstance(self._script, list) else self._script(request)
         if isinstance(step, str):

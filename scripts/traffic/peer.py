@@ -26,7 +26,7 @@ class Pick:
     """A region taken for one attempt.
 
     Attributes:
-        began: monotonic seconds.
+        began: monotonic seconds when it was taken, or the request left.
         again: whether the request was there before.
         trial: never: no peer has attempts that decide alone.
     """
@@ -37,6 +37,10 @@ class Pick:
     again: bool
     trial: bool = False
     held: bool = True
+
+    def departed(self, now: float) -> None:
+        """Hear when the request leaves."""
+        self.began = now
 
     def decision(self, *_: Any) -> None:
         """Return no reasons: nobody asks a peer for them."""

@@ -40,6 +40,7 @@ class Port:
 
     async def send(self, request: Outgoing, lease: Lease) -> Answer:  # noqa: ARG002
         """Return the answer when it is there."""
+        request.timeouts.get("write")  # this is where it leaves
         engine, limit = self._world.engine, request.timeouts.get("read")
         work = request.extensions["work"]
         fate = self._world.sent(request.endpoint.name, work, client=self._client)

@@ -186,7 +186,7 @@ class World:
 
 @contextlib.contextmanager
 def collecting_by_hand() -> Iterator[None]:
-    """Leave cyclic garbage alone: where thousands of requests wait, to look for it takes longest."""
+    """Leave cyclic garbage alone: with thousands of requests under way, looking for it is slow."""
     was = gc.isenabled()
     gc.disable()
     try:

@@ -38,9 +38,9 @@ def test_a_conversation_stays_where_it_was_although_another_is_nearer() -> None:
     assert chosen(pool) == "a"
     for later in range(0, 3600, 600):
         choice = choose(pool, now=START + later, options=CHAT)
-        assert (choice.endpoint.name, choice.why) == ("b", Why.PINNED)
+        assert (choice.endpoint.name, choice.decision().why) == ("b", Why.PINNED)
         choice.give_back()
-    reason = choice.decision(CHAT).reason
+    reason = choice.decision().reason
     assert reason == "the conversation was here before, and it is well (20 ms expected)"
 
 
@@ -52,7 +52,7 @@ def test_conversations_are_told_apart() -> None:
 
 def test_the_first_request_of_a_conversation_goes_to_the_best() -> None:
     choice = choose(pool_of("a", "b"), options=CHAT)
-    assert (choice.endpoint.name, choice.why) == ("a", Why.LEAST)
+    assert (choice.endpoint.name, choice.decision().why) == ("a", Why.LEAST)
 
 
 def crowd(pool: EndpointPool) -> None:

@@ -118,5 +118,5 @@ def test_a_request_can_only_narrow_what_the_configuration_allows() -> None:
 
 def test_what_is_not_allowed_is_told_in_the_decision() -> None:
     pool = pool_of(EU, "us-1", allow=Options(tags="eu"))
-    choice = choose(pool)
-    assert choice.decision(Options()).outside == {"us-1": "not allowed here"}
+    told = choose(pool).decision().outside
+    assert told == {"us-1": "without tag eu, by the configuration"}

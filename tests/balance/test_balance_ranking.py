@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from balance_samples import endpoint, expected
+from balance_samples import START, chosen, endpoint, expected, measure, names, pool_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,8 +20,8 @@ def row(
     return Ranked(endpoint(name, **keys), estimate, expected(cost), cost, health)
 
 
-def ordered(*rows: Ranked, current: str | None = None) -> str:
-    return "".join(ranked.name for ranked in order(rows, current=current))
+def ordered(*rows: Ranked, favourite: str | None = None) -> str:
+    return "".join(ranked.name for ranked in order(rows, favourite=favourite))
 
 
 @pytest.mark.parametrize(
@@ -45,47 +45,34 @@ def test_service_comes_before_tier_and_tier_before_cost(rows: list[Ranked], name
 
 
 @pytest.mark.parametrize(
-    ("current", "challenger", "sd", "moves"),
+    ("rows", "favourite", "names"),
     [
-        (0.030, 0.0249, 0.01, True),
-        (0.030, 0.0251, 0.01, False),  # under 5 ms
-        (0.300, 0.2849, 0.01, True),
-        (0.300, 0.2851, 0.01, False),  # under 5 %
-        (0.100, 0.0900, 0.07, True),  # ln(100/90) = 0.105 over √2 · 0.07 = 0.099
-        (0.100, 0.0900, 0.08, False),  # … under √2 · 0.08 = 0.113: that may be noise
-        (0.100, 0.1100, 0.01, False),
-        (0.001, 0.0001, 0.01, False),  # ten times as fast, and nobody notices
+        # the favourite passes those that do not beat it, and they keep their own order
+        ([row("a", 0.104), row("b", 0.100), row("c", 0.101)], "a", "abc"),
+        ([row("a", 0.104), row("b", 0.100), row("c", 0.101)], "c", "cba"),
+        ([row("a", 0.104), row("b", 0.100), row("c", 0.101)], None, "bca"),
+        # … but nobody of a better tier, and nobody who serves if it does not
+        ([row("a", 0.104, tier=2), row("b", 0.103, tier=1), row("c", 0.102, tier=2)], "a", "bac"),
+        ([row("a", 0.1, health="ejected"), row("b", 0.104)], "a", "ba"),
+        ([row("a", 0.1, health="drained"), row("b", 0.104)], "a", "ba"),
+        ([row("a", 0.101), row("b", 0.1)], "gone", "ba"),
     ],
 )
-def test_the_endpoint_in_use_is_left_for_a_clear_gain_only(
-    current: float, challenger: float, sd: float, *, moves: bool
+def test_the_favourite_stands_first_in_its_own_group(
+    rows: list[Ranked], favourite: str | None, names: str
 ) -> None:
-    rows = row("a", current, sd=sd), row("b", challenger, sd=sd)
-    assert ordered(*rows, current="a") == ("ba" if moves else "ab")
+    assert ordered(*rows, favourite=favourite) == names
 
 
-@pytest.mark.parametrize("health", ["ejected", "drained"])
-def test_an_unhealthy_endpoint_in_use_is_left_at_once(health: str) -> None:
-    assert ordered(row("a", 0.1, health=health), row("b", 0.104), current="a") == "ba"
-
-
-@pytest.mark.parametrize(
-    ("rows", "names"),
-    [
-        # the incumbent passes all that do not beat it, and those keep their own order
-        ([row("a", 0.104), row("b", 0.100), row("c", 0.101)], "abc"),
-        ([row("a", 0.104), row("b", 0.050), row("c", 0.101)], "bca"),
-        ([row("a", 0.104, tier=2), row("b", 0.103, tier=1), row("c", 0.102, tier=2)], "bac"),
-    ],
-)
-def test_the_incumbent_is_compared_with_the_best_of_its_own_group(
-    rows: list[Ranked], names: str
-) -> None:
-    assert ordered(*rows, current="a") == names
-
-
-def test_an_endpoint_that_is_gone_is_no_incumbent() -> None:
-    assert ordered(row("a", 0.101), row("b", 0.1), current="gone") == "ba"
+def test_the_favourite_of_a_pool_stands_first_in_its_ranking() -> None:
+    pool = pool_of("a", "b")
+    measure(pool, "a", 0.100)
+    measure(pool, "b", 0.200)
+    for minute, (rtt, first) in enumerate([(0.097, "a"), (0.08, "b"), (0.097, "b"), (0.103, "b")]):
+        now = START + 60 * minute
+        measure(pool, "b", rtt, now=now)
+        assert names(pool, now)[0] == first
+        assert chosen(pool, now=now) == first
 
 
 @given(
@@ -106,73 +93,55 @@ def test_an_endpoint_that_is_gone_is_no_incumbent() -> None:
 def test_ordering_loses_nobody_and_puts_service_and_tiers_first(
     rows: list[Ranked], data: st.DataObject
 ) -> None:
-    current = data.draw(st.sampled_from([None, *(ranked.name for ranked in rows)]))
-    after = order(rows, current=current)
+    favourite = data.draw(st.sampled_from([None, *(ranked.name for ranked in rows)]))
+    after = order(rows, favourite=favourite)
     assert sorted(r.name for r in after) == sorted(r.name for r in rows)
     groups = [(r.health in {"ejected", "drained"}, r.endpoint.tier) for r in after]
     assert groups == sorted(groups)
-    assert order(after, current=current) == after  # once settled it stays
+    assert order(after, favourite=favourite) == after  # once settled it stays
 
 
 FAR = Prior(0.1, 0.25, 6237.0, "6 200 km away")
 TOO_FAST = "faster than light allows for its place: the place is wrong"
-MEASURED = Estimate(0.0304, 0.02, "measured", 8, service=0.012)
+MEASURED = Estimate(0.0304, 0.02, "measured", 8)
+PROBED = "30.4 ± 0.6 ms round trip over 8 probes"
 
 
 @pytest.mark.parametrize(
     ("estimate", "changed", "reason"),
     [
         (Estimate(0.1, 0.25, "prior", 0), {}, "about 100 ms expected: 6 200 km away"),
+        (Estimate(0.1, 0.25, "blended", 1), {}, "100.0 ± 28.4 ms round trip over 1 probe"),
+        (MEASURED, {}, f"{PROBED}"),
+        (MEASURED, {"alone": 0.0424}, f"{PROBED}, 12 ms service"),
+        (MEASURED, {"surplus": 0.02}, f"{PROBED}, 20 ms more of late"),
+        (MEASURED, {"surplus": -0.02}, f"{PROBED}"),
+        (MEASURED, {"risk": 0.75}, f"{PROBED}, 750 ms for the risk that it is broken"),
+        (MEASURED, {"risk": 0.0009}, f"{PROBED}"),
         (
-            Estimate(0.1, 0.25, "blended", 1),
+            replace(MEASURED, behind_edge=True),
             {},
-            "100.0 ± 28.4 ms round trip over 1 probe",
-        ),
-        (MEASURED, {"cost": 0.0304}, "30.4 ± 0.6 ms round trip over 8 probes"),
-        (MEASURED, {}, "30.4 ± 0.6 ms round trip over 8 probes, 12 ms service"),
-        (
-            replace(MEASURED, behind_edge=True, service=0.0),
-            {"cost": 0.0304},
             "30.4 ± 0.6 ms warm request over 8 probes",
         ),
+        (MEASURED, {"cost": 0.0152, "endpoint": endpoint("a", weight=2)}, f"{PROBED}"),
+        (MEASURED, {"endpoint": endpoint("a", tier=2)}, f"{PROBED}, tier 2"),
         (
             MEASURED,
-            {"cost": 0.0212, "endpoint": endpoint("a", weight=2)},
-            "30.4 ± 0.6 ms round trip over 8 probes, 12 ms service",
+            {"health": "ejected", "trouble": "connection refused"},
+            f"{PROBED}, ejected: connection refused",
         ),
-        (
-            MEASURED,
-            {"cost": 0.0304, "endpoint": endpoint("a", tier=2)},
-            "30.4 ± 0.6 ms round trip over 8 probes, tier 2",
-        ),
-        (
-            MEASURED,
-            {"cost": 0.0304, "health": "ejected", "trouble": "connection refused"},
-            "30.4 ± 0.6 ms round trip over 8 probes, ejected: connection refused",
-        ),
-        (
-            MEASURED,
-            {"cost": 0.0304, "health": "drained"},
-            "30.4 ± 0.6 ms round trip over 8 probes, drained",
-        ),
-        (
-            MEASURED,
-            {"cost": 0.0304, "trouble": "answered 503"},
-            "30.4 ± 0.6 ms round trip over 8 probes, last failure: answered 503",
-        ),
-        (
-            MEASURED,
-            {"cost": 0.0304, "misplaced": True},
-            f"30.4 ± 0.6 ms round trip over 8 probes, {TOO_FAST}",
-        ),
+        (MEASURED, {"health": "drained"}, f"{PROBED}, drained"),
+        (MEASURED, {"trouble": "answered 503"}, f"{PROBED}, last failure: answered 503"),
+        (MEASURED, {"misplaced": True}, f"{PROBED}, {TOO_FAST}"),
+        (MEASURED, {"skew": -1.5}, f"{PROBED}, its clock is 1.5 s behind"),
+        (MEASURED, {"skew": 0.25}, f"{PROBED}, its clock is 250 ms ahead"),
     ],
 )
 def test_the_reason_is_one_sentence(
     estimate: Estimate, changed: dict[str, Any], reason: str
 ) -> None:
-    cost = estimate.rtt + estimate.service
-    ranked = replace(Ranked(endpoint("a"), estimate, FAR, cost, "healthy"), **changed)
-    assert ranked.reason == reason
+    made = Ranked(endpoint("a"), estimate, FAR, estimate.rtt, "healthy", alone=estimate.rtt)
+    assert replace(made, **changed).reason == reason
 
 
 def test_figures_are_given_in_milliseconds_and_kilometres() -> None:

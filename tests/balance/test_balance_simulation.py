@@ -65,9 +65,9 @@ def missed(bars: Iterable[Any]) -> list[str]:
 
 SHORT = {
     "near can carry all": {"seconds": 40},
-    "near cannot carry all": {"seconds": 60},
-    "one client of 5 a second": {"seconds": 300},
-    "black hole": {"seconds": 75},
+    "near cannot carry all": {"seconds": 50},
+    "one client of 5 a second": {"seconds": 240},
+    "black hole": {"seconds": 70},
 }
 
 
@@ -131,7 +131,7 @@ def test_the_number_of_processes_makes_no_difference(script: ModuleType) -> None
 
 
 def test_requests_come_at_the_same_moments_whatever_the_policy(script: ModuleType) -> None:
-    world = scenario(script, "near can carry all", seconds=10)
+    world = scenario(script, "near can carry all", seconds=3)
     moments = [
         sorted(script.work(script.Job(world, policy, SEED)).began) for policy in script.POLICIES
     ]

@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
-from balance_samples import START, endpoint, state
+from balance_samples import START, state
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -373,8 +373,3 @@ def test_a_choice_is_somebody_who_may_serve_whatever_the_members_are_like(
             assert {min(one.endpoint.tier for one in ready)} == tiers
         elif ready:
             assert {*ready} & {*slate.first, *slate.second}, "who works is not at hand"
-
-
-def test_the_outsiders_of_a_slate_are_kept_for_explanations() -> None:
-    stranger = endpoint("z")
-    assert Slate(near_and_far(0.1), [stranger]).standing.outside == (stranger,)

@@ -7,6 +7,8 @@ it goes is at fault itself. Ejecting for it would help nobody and would hide the
 Rule 1: a fault is common once so many endpoints failed alike, with no answer from anybody since,
         that none is left to compare with; four are enough, however many there are.
 Rule 2: any answer ends it: the failures that come after it are the endpoints' own again.
+Rule 3: while somebody is left who did not fail so, the doubt about the others stays: who is not
+        ejected may be asked, but first those are who may answer.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ ENOUGH = 4
 class Domains:
     """Counts failures by what they say, until somebody answers."""
 
-    __slots__ = ("_alike", "common")
+    __slots__ = ("_alike", "common", "everybody")
 
     def __init__(self) -> None:
         self._alike: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.common: str | None = None
         """The words of a failure that everybody has, or None."""
+        self.everybody = False
+        """Whether nobody is left who did not fail so."""
 
     def answered(self) -> None:
         """Note an answer, of whomever."""
@@ -46,7 +50,7 @@ class Domains:
         alike[name] += 1
         if population < 2 or len(alike) < min(population, ENOUGH):  # noqa: PLR2004 - a pair
             return {}
-        self.common = words
+        self.common, self.everybody = words, len(alike) >= population
         absolved = {other: count for other, count in alike.items() if count}
         for other in absolved:
             alike[other] = 0  # each failure is taken back once

@@ -7,7 +7,7 @@ requests the endpoint holds before they queue: the bandwidth-delay product, so t
 under way on a long road does not count as a queue. `surplus` is what answers took beyond that
 of late: the load of others, a region that became slow.
 
-Rule 1: an answer corrects the surplus at once and the rest slowly; one that is out of all
+Rule 1: answers correct the surplus (`surplus`) quickly and `alone` slowly; one that is out of all
         proportion counts for three deviations, so that a lone stall moves nothing.
 Rule 2: the limit grows while answers show no queue and shrinks when they show one (after TCP
         Vegas); from the start, and after a return, it doubles until the first queue.
@@ -28,6 +28,8 @@ from __future__ import annotations
 from math import exp, isnan, nan
 from typing import TYPE_CHECKING
 
+from router.balance.surplus import STAYS, Surplus, clipped
+
 if TYPE_CHECKING:
     from router.balance.choice import Choice
 
@@ -35,11 +37,8 @@ __all__ = ["FIRST_LIMIT", "Load"]
 
 FIRST_LIMIT = 8.0
 LEAST_LIMIT = 1.0
+LEAST_SURPLUS = -0.5
 LEAST_ALONE = 1e-6  # seconds
-SURPLUS_SETTLES = 0.5  # seconds
-LEAST_GAIN, MOST_GAIN = 0.1, 0.4
-SURPLUS_FADES = 20.0  # seconds
-SURPLUS_STAYS = 1.0  # seconds
 ALONE_SETTLES = 20.0  # seconds
 ALONE_FADES, LONGEST_FADES = 120.0, 7200.0  # seconds
 CONFIRMED = 3.0  # deviations
@@ -62,7 +61,6 @@ class Load:
 
     Attributes:
         alone: the time of a request that meets no queue.
-        surplus: by how much answers took longer than the model says, of late.
         deviation: of single answers from what was expected of them.
         limit: requests in flight beyond which they queue.
         heard: the instant of the last answer.
@@ -76,12 +74,12 @@ class Load:
         "_queue",
         "_samples",
         "_starting",
+        "_surplus",
         "ahead",
         "alone",
         "deviation",
         "heard",
         "limit",
-        "surplus",
         "total",
     )
 
@@ -102,22 +100,29 @@ class Load:
         """Begin anew: what it was like is no evidence of what it is. The limit grows from here."""
         self._samples = 0
         self._fades = ALONE_FADES
-        self.surplus = 0.0
+        self._surplus = Surplus()
         self.deviation = FIRST_DEVIATION * self.alone + STALLS
         self.limit = limit
         self._starting = True
         self._queue = 0.0
 
+    @property
+    def surplus(self) -> float:
+        """By how many seconds answers took longer than the model says, of late."""
+        return self._surplus.value
+
+    @property
+    def noise(self) -> float:
+        """By how many seconds the surplus may be off by chance: one deviation."""
+        return self._surplus.noise
+
     def faded_surplus(self, now: float, *, waiting: bool) -> float:
         """Return the surplus as far as it still counts; `waiting`: an answer is on its way."""
-        idle = now - self.heard - SURPLUS_STAYS
-        if waiting or idle <= 0:
-            return self.surplus
-        return self.surplus * exp(-idle / SURPLUS_FADES)
+        return self._surplus.value if waiting else self._surplus.faded(now - self.heard)
 
     def faded_alone(self, now: float, suggested: float) -> float:
         """Return `alone` as far as it still counts, against what else suggests itself."""
-        idle = now - self.heard - SURPLUS_STAYS
+        idle = now - self.heard - STAYS
         if idle <= 0:
             return self.alone
         return suggested + (self.alone - suggested) * exp(-idle / self._fades)
@@ -161,11 +166,13 @@ class Load:
         cap = OUTLIER * self.deviation
         gain = self._gain(since)
         beyond = elapsed - self.alone * crowd
-        self._correct_surplus(beyond, cap, since)
-        self._correct_deviation(abs(beyond - self.surplus), gain)
+        surplus = self._surplus
+        surplus.take(beyond, deviation=self.deviation, since=since)
+        surplus.value = max(surplus.value, LEAST_SURPLUS * self.alone)
+        self._correct_deviation(abs(beyond - surplus.value), gain)
         if in_flight >= NEARLY * self.limit:
             self._correct_limit(elapsed, in_flight, crowd)
-        self.alone += gain * _clipped(elapsed / crowd - self.alone, cap)
+        self.alone += gain * clipped(elapsed / crowd - self.alone, cap)
         self.alone = max(self.alone, LEAST_ALONE)
 
     def _check(self, elapsed: float) -> None:
@@ -180,14 +187,6 @@ class Load:
         if self._samples < WARM_UP:
             return max(1 / self._samples, min(2 * ALONE_GAIN, gain))
         return min(ALONE_GAIN, gain)
-
-    def _correct_surplus(self, beyond: float, cap: float, since: float) -> None:
-        if since > SURPLUS_STAYS:
-            self.surplus *= exp((SURPLUS_STAYS - since) / SURPLUS_FADES)
-        gain = since / SURPLUS_SETTLES
-        gain = MOST_GAIN if gain > MOST_GAIN else max(LEAST_GAIN, gain)
-        self.surplus += gain * _clipped(beyond - self.surplus, cap)
-        self.surplus = max(self.surplus, -self.alone / 2)
 
     def _correct_deviation(self, size: float, gain: float) -> None:
         least, most = LEAST_DEVIATION * self.alone + STALLS, 4 * self.deviation
@@ -215,9 +214,5 @@ class Load:
         Where traffic has seen it already it stands in the surplus, and is not counted twice.
         """
         self.alone = max(self.alone + step, least)
-        if now - self.heard <= FRESH and step * self.surplus > 0:
-            self.surplus -= min(step, self.surplus, key=abs)
-
-
-def _clipped(step: float, cap: float) -> float:
-    return cap if step > cap else max(step, -cap)
+        if now - self.heard <= FRESH:
+            self._surplus.seen_elsewhere(step)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "Cooling", "EndpointPool"]
 
 SKEW_TOLD_EVERY = 60.0
+FAULT_TOLD_EVERY = 60.0
 NOBODY: frozenset[str] = frozenset()
 
 
@@ -79,6 +80,7 @@ class EndpointPool:
         self._roster = Roster()
         self._affinity = Affinity()
         self._domains = Domains()
+        self._fault_told = -math.inf
         self._now = 0.0
         self._lock = threading.RLock()  # a forgotten lease may come back while it is held
         self.update(endpoints, failover, allow=allow)
@@ -101,6 +103,7 @@ class EndpointPool:
         """Take a new set; an endpoint that stays the same keeps what was learnt about it."""
         with self._lock:
             self._failover = failover
+            self._domains = Domains()
             self._roster.update(endpoints, allow, self._now)
 
     def place(self, name: str, prior: Prior) -> None:
@@ -274,6 +277,7 @@ class EndpointPool:
                 chance=self._chance,
             )
             self._learnt(state, was, now)
+            self._roster.touch()  # so that the next decision tells of the risk
             if self._roster.states.get(state.endpoint.name) is state:
                 self._excuse_common(state, words, now)
 
@@ -284,19 +288,20 @@ class EndpointPool:
         alike = self._domains.failed(state.endpoint.name, words, population=population)
         for name, count in alike.items():
             for _ in range(count):
-                self._absolve(self._roster.states.get(name), now)
-        if alike and told is None:
+                self._absolve(self._roster.states.get(name), now, everybody=self._domains.everybody)
+        if alike and told is None and now - self._fault_told >= FAULT_TOLD_EVERY:
+            self._fault_told = now
             self._note(f"every endpoint fails alike, so none is left out for it: {words}")
 
     def absolve(self, choice: Choice, *, now: float) -> None:
         """Take back a failure that was not the endpoint's own: its request failed everywhere."""
         with self._lock:
-            self._absolve(choice.state, now)
+            self._absolve(choice.state, now, everybody=False)
 
-    def _absolve(self, state: State | None, now: float) -> None:
+    def _absolve(self, state: State | None, now: float, *, everybody: bool) -> None:
         if state is not None:
             was = state.health.cause
-            state.absolve(now=now, failover=self._failover)
+            state.absolve(now=now, failover=self._failover, everybody=everybody)
             self._learnt(state, was, now)
 
     def cool(self, choice: Choice, seconds: float, *, now: float) -> None:

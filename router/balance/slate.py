@@ -7,9 +7,9 @@ Rule 1: a choice looks at a handful of prices. What costs time in proportion to 
         sorting, is done now and then; where they are many, off the path of a request.
 Rule 2: tiers come before cost. `first` are the best of the lowest tier that has anybody who can
         serve, `second` those of the next; what the first tier is too crowded for spills over.
-Rule 3: the favourite keeps its place unless another is better by more than 5 ms and 5 %, and by
-        more than both estimates' noise. It is only its place that it keeps: what it cannot serve
-        without a queue goes to the next best at once.
+Rule 3: the favourite keeps its place unless another is better by more than 5 ms, 5 % and three
+        deviations of both estimates, in what lasts. What passes (a queue, late answers) moves
+        requests at once, and leaves the favourite its place.
 Rule 4: where more than half are ejected, ejections are not believed (panic): who is ejected may be
         asked again, at the price of somebody who is probably broken.
 """
@@ -41,8 +41,10 @@ SORT_EVERY = 0.05  # seconds
 REFRESH_EVERY = 0.005  # seconds
 LEAST_GAIN = 0.005  # seconds
 LEAST_SHARE = 0.05
+LASTING_SURE = 5.0
+PASSING_SURE = 1.5
 PRICE = attrgetter("price")
-COST = attrgetter("cost")
+LASTING = attrgetter("lasting")
 TIER = attrgetter("endpoint.tier")
 
 
@@ -279,26 +281,27 @@ class Slate:
 
     def _favour(self) -> None:
         """Keep the favourite, unless it is gone or another is better by more than the margin."""
-        best = min(self.first, key=COST, default=None)
+        best = min(self.first, key=LASTING, default=None)
         if best is None:
             return
-        if self.favourite is None or self.favourite not in self.first:
-            self.favourite = best
-        self._margin = _margin(best, self.favourite)
-        if self.favourite.cost - best.cost > self._margin:
-            self.favourite = best
+        favourite = self.favourite
+        if favourite is None or favourite.guessed or favourite not in self.first:
+            favourite = best
+        noise = math.hypot(best.lasting_noise, favourite.lasting_noise)
+        if favourite.lasting - best.lasting > _margin(favourite.lasting, LASTING_SURE * noise):
+            favourite = best
+        self.favourite = favourite
+        self._margin = _margin(favourite.lasting, PASSING_SURE * favourite.passing_noise)
+
+
+def _margin(cost: float, noise: float) -> float:
+    """Return by how many seconds another has to be better."""
+    return max(LEAST_GAIN, LEAST_SHARE * cost, noise)
 
 
 def _row(state: State, now: float) -> Ranked:
-    """Return its row as it stands: time alone and orders change availability, and no row."""
+    """Return how a state stands; time alone may have changed whether it may be asked."""
     row = state.row
     if row is None or row.health != state.availability(now).value:
-        row = state.ranked(now)
+        return state.ranked(now)
     return row
-
-
-def _margin(challenger: State, favourite: State) -> float:
-    """Return by how many seconds the challenger has to be better."""
-    noise = math.hypot(challenger.noise, favourite.noise)
-    least = max(LEAST_SHARE, 1 - math.exp(-noise))
-    return max(LEAST_GAIN, least * favourite.cost)

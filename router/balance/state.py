@@ -47,8 +47,8 @@ LAPSES = 600.0  # seconds
 SERVICE_MEMORY = 10.0  # seconds
 LEAST_SURPLUS = -0.8
 NOTHING = 1e-3
-NOISE_SHARE = 0.25
-"""The deviation of a surplus from that of single answers, at its least gain."""
+NOISE_SHARE = 0.15
+"""The deviation of `alone` over that of single answers, at its usual gain."""
 
 
 @dataclass(slots=True, eq=False)
@@ -91,6 +91,7 @@ class State:
     limit: float = FIRST_LIMIT
     extra: float = 0.0
     risk: float = 0.0
+    lasting_odds: float = UNLIKELY
     share: float = 1.0
     least_rtt: float = 0.0
     restless: bool = False
@@ -223,12 +224,13 @@ class State:
             words, reached=reached, trial=choice.trial, now=now, failover=failover, chance=chance
         )
 
-    def absolve(self, *, now: float, failover: Failover) -> None:
-        """Take a failure back that was not its own."""
-        if self.belief is not None:
+    def absolve(self, *, now: float, failover: Failover, everybody: bool) -> None:
+        """Take a failure back that was not its own; a doubt remains unless everybody failed so."""
+        if everybody and self.belief is not None:
             self.belief.absolve(now)
+        odds = UNLIKELY if everybody else self.odds(now)
         if self.health.absolve(now=now, failover=failover):
-            self._come_back(UNLIKELY, now)
+            self._come_back(odds, now)
 
     def forget_attempts(self) -> None:
         """Take copies of the parts that change, without what is under way."""
@@ -269,11 +271,15 @@ class State:
 
     def odds(self, now: float) -> float:
         """Return the log-odds that it is broken, from failures and from silence."""
-        waiting = self.in_flight > 0
-        odds = UNLIKELY if self.belief is None else self.belief.odds(now, waiting=waiting)
+        odds = self._believed(now)
         if self.load is not None and self.load.ahead:
             odds += self.load.silence(now)
         return odds
+
+    def _believed(self, now: float) -> float:
+        if self.belief is None:
+            return UNLIKELY
+        return self.belief.odds(now, waiting=self.in_flight > 0)
 
     def suspect(self, now: float) -> bool:
         """Return whether a probe should find out now what is wrong."""
@@ -299,12 +305,26 @@ class State:
         return self.load is not None and self.load.measured
 
     @property
-    def noise(self) -> float:
-        """The deviation of the logarithm of the cost, as an estimate."""
-        load = self.load
-        if load is None or not load.measured:
-            return self.estimate.sd
-        return NOISE_SHARE * load.deviation / self.cost
+    def guessed(self) -> bool:
+        """Whether neither probes nor traffic ever got an answer there."""
+        return self.estimate.source == "prior" and not self.asked
+
+    @property
+    def lasting(self) -> float:
+        """Seconds that a request costs there, leaving out what may pass within moments."""
+        return (self.alone + risk(self.lasting_odds, self.alone)) * self.share
+
+    @property
+    def lasting_noise(self) -> float:
+        """By how many seconds `lasting` may be off by chance: one deviation."""
+        if self.load is None or not self.load.measured:
+            return self.estimate.sd * self.alone * self.share
+        return NOISE_SHARE * self.load.deviation * self.share
+
+    @property
+    def passing_noise(self) -> float:
+        """By how many seconds the price may be off by chance: one deviation."""
+        return 0.0 if self.load is None else self.load.noise * self.share
 
     def service(self, now: float) -> tuple[float, float]:
         """Return the seconds of service that traffic saw beyond probes', and its weight 0…1."""
@@ -332,10 +352,12 @@ class State:
         if load is not None:
             self.limit = load.limit
         if self.health.cause is None:
-            odds = self.odds(now)
+            self.lasting_odds = odds = self._believed(now)
+            if load is not None and load.ahead:
+                odds += load.silence(now)
         else:
             on_trial = self.health.availability(now) is Availability.TRIAL
-            odds = UNLIKELY if on_trial else MOST
+            self.lasting_odds = odds = UNLIKELY if on_trial else MOST
         self.risk = risk(odds, self.alone)
         self.extra = max(surplus, LEAST_SURPLUS * self.alone) + self.risk
         if abs(self.extra) < NOTHING * self.alone:

@@ -32,7 +32,7 @@ class Fault:
         start: when it begins.
         end: when all is well again.
         slower: factor on the time of its work.
-        fails: share of its requests that it answers with 500, at once.
+        fails: share of its requests that it works on and then answers with 500.
         silent: it accepts and never answers.
         refuses: it accepts no connection.
         slots: how many it has left; None: all.
@@ -121,14 +121,13 @@ class Server:
                 return Fate(math.inf, 200)
             if fault.refuses:
                 return Fate(now + way, None)
-            if self._happens(fault.fails):
-                return Fate(now + way, 500)
             late = STALL if self._happens(fault.stalls) else 0.0
             work *= fault.slower
             self._close_slots(fault)
         end = max(self.free[0], arrival) + work
         heapq.heapreplace(self.free, end)
-        return Fate(now + way + end - arrival + late, 200)
+        failed = fault is not None and self._happens(fault.fails)
+        return Fate(now + way + end - arrival + late, 500 if failed else 200)
 
     def expected(self, now: float, work: float) -> float:
         """Return when an answer would be there, if the request were sent now; for the oracle."""

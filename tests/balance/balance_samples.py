@@ -40,7 +40,7 @@ def pool_of(
     failover: Failover = FAILOVER,
     note: Callable[[str], None] = lambda _: None,
     allow: Options = NO_OPTIONS,
-    clock: Callable[[], float] = FakeClock(START),
+    clock: FakeClock | None = None,
 ) -> EndpointPool:
     """Return a pool of endpoints 10, 20, 30 … ms away, in the order given."""
     return EndpointPool(
@@ -49,7 +49,7 @@ def pool_of(
         chance=random.Random(seed),
         note=note,
         allow=allow,
-        clock=clock,
+        clock=clock or FakeClock(START),
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from balance_samples import (
     FAILOVER,
@@ -17,8 +19,10 @@ from balance_samples import (
 
 from router.balance.affinity import MOST_PINS, Affinity
 from router.balance.decision import Why
-from router.balance.pool import EndpointPool
 from router.options import Options
+
+if TYPE_CHECKING:
+    from router.balance.pool import EndpointPool
 
 CHAT = Options(affinity="chat")
 START_OVER = START + 60

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from router.balance.choice import Choice
 
 LATER = START + 7
+SPILT = "the tier before is too crowded or in doubt"
 
 
 def least() -> Choice:
@@ -109,8 +110,7 @@ def trial() -> Choice:
         (
             spilt,
             "spilt",
-            "b: the tier before is too crowded or in doubt: "
-            "20 ms expected here, a with 21 ms there",
+            f"b: {SPILT}: 20 ms expected here, a with 21 ms there",
         ),
         (
             pinned,
@@ -176,7 +176,10 @@ def test_a_request_that_goes_on_does_not_change_what_was_decided_before() -> Non
 
 def test_whom_constraints_exclude_is_told_with_the_constraint() -> None:
     pool = pool_of(
-        endpoint("a", tags=("eu",)), endpoint("b", tags=("eu",), tier=2), "c", allow=Options(tiers=1)
+        endpoint("a", tags=("eu",)),
+        endpoint("b", tags=("eu",), tier=2),
+        "c",
+        allow=Options(tiers=1),
     )
     outside = choose(pool, options=Options(tags="eu")).decision().outside
     assert outside == {"b": "not in tier 1, by the configuration", "c": "without tag eu"}
@@ -312,11 +315,11 @@ def test_each_candidate_has_a_line_and_strangers_share_one() -> None:
     decision = decision_of(*rows, tried=("again",), us="without tag eu", uk="not in tier 1")
     way = "30.4 ± 0.6 ms there and back"
     placed = "6 200 km away: 100 ms by geography"
+    wrong = "faster than light allows for its place: the place is wrong; its clock is 1.5 s behind"
     told = {"again": "tried before in this request: connection refused"}
     assert written(decision, told) == [
         f"near       30 ms  {way}; 3 in flight; {placed}; healthy",
-        f"farther    90 ms  {way} +60 queue; 0 in flight; faster than light allows for its place: "
-        "the place is wrong; its clock is 1.5 s behind; healthy",
+        f"farther    90 ms  {way} +60 queue; 0 in flight; {wrong}; healthy",
         f"again      50 ms  {way} +20 queue; 0 in flight; {placed}; {told['again']}",
         f"out            -  {way}; 0 in flight; {placed}; ejected: answered 503",
         "not allowed: us (without tag eu), uk (not in tier 1)",

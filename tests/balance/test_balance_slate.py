@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from router.balance.belief import Belief
 from router.balance.decision import Why
 from router.balance.health import Availability
+from router.balance.load import Load
 from router.balance.slate import AT_HAND, FEW, IN_RESERVE, Slate
 
 if TYPE_CHECKING:
@@ -163,29 +164,67 @@ def test_while_one_of_the_first_tier_is_well_nothing_spills() -> None:
 # -- the favourite
 
 
+def rivals(favourite: float, challenger: float, *, sd: float = 0.001) -> tuple[Slate, State, State]:
+    """Return a slate whose favourite got a rival, and the two of them."""
+    one, other = near_and_far(favourite, 9.0, sd=sd)
+    slate = slate_of(one, other)
+    assert slate.favourite is one
+    other.estimate = type(other.estimate)(challenger, sd, "measured", 8)
+    other.reprice(START + 1, 0.0)
+    slate.refresh(START + 1, 0.0)
+    return slate, one, other
+
+
 @pytest.mark.parametrize(
     ("favourite", "challenger", "sd", "stays"),
     [
-        (0.030, 0.0249, 0.01, False),
-        (0.030, 0.0251, 0.01, True),  # under 5 ms
-        (0.300, 0.2849, 0.01, False),
-        (0.300, 0.2851, 0.01, True),  # under 5 %
-        (0.100, 0.0900, 0.07, False),  # ln(100/90) = 0.105 over √2 · 0.07 = 0.099
-        (0.100, 0.0900, 0.08, True),  # … under √2 · 0.08 = 0.113: that may be noise
-        (0.001, 0.0001, 0.01, True),  # ten times as fast, and nobody notices
+        (0.030, 0.0249, 0.001, False),
+        (0.030, 0.0251, 0.001, True),  # under 5 ms
+        (0.300, 0.2849, 0.001, False),
+        (0.300, 0.2851, 0.001, True),  # under 5 %
+        (0.100, 0.0900, 0.010, False),
+        (0.100, 0.0900, 0.030, True),  # three deviations of both are 12 ms: that may be noise
+        (0.001, 0.0001, 0.001, True),  # ten times as fast, and nobody notices
     ],
 )
 def test_the_favourite_is_left_for_a_clear_gain_only(
     favourite: float, challenger: float, sd: float, *, stays: bool
 ) -> None:
-    one, other = near_and_far(favourite, 9.0, sd=sd)
-    slate = slate_of(one, other)
-    assert picked(slate) == ("a", "least")
-    other.estimate = type(other.estimate)(challenger, sd, "measured", 8)
-    other.reprice(START + 1, 0.0)
-    slate.refresh(START + 1, 0.0)
-    assert picked(slate) == (("a", "kept") if stays else ("b", "least"))
+    slate, one, other = rivals(favourite, challenger, sd=sd)
     assert slate.favourite is (one if stays else other)
+
+
+@pytest.mark.parametrize(
+    ("favourite", "challenger", "why"),
+    [
+        (0.030, 0.0251, ("a", "kept")),
+        (0.030, 0.0249, ("b", "least")),
+        (0.300, 0.2851, ("a", "kept")),
+        (0.300, 0.2849, ("b", "least")),
+        (0.001, 0.0001, ("a", "kept")),
+    ],
+)
+def test_requests_stay_with_the_favourite_where_another_is_hardly_better(
+    favourite: float, challenger: float, why: tuple[str, str]
+) -> None:
+    assert picked(rivals(favourite, challenger)[0]) == why
+
+
+def test_what_passes_moves_requests_and_leaves_the_favourite_its_place() -> None:
+    slate, one, other = rivals(0.100, 0.102)
+    one.load = Load(0.1, now=START + 1)
+    for _ in range(2):
+        one.load.answered(0.1, in_flight=1, now=START + 1)
+    one.load._surplus.value = 0.05
+    one.reprice(START + 1, 0.0)
+    slate.touch()
+    slate.refresh(START + 1, 0.0)
+    assert picked(slate) == ("b", "least")
+    assert slate.favourite is one
+    one.load._surplus.value = 0.0
+    one.reprice(START + 1, 0.0)
+    assert picked(slate) == ("a", "least")
+    assert other.price == pytest.approx(0.102)
 
 
 def test_the_favourite_keeps_its_place_and_not_what_it_cannot_serve() -> None:
@@ -345,7 +384,7 @@ def test_who_was_tried_or_is_too_far_is_passed_by(
 def test_a_choice_is_somebody_who_may_serve_whatever_the_members_are_like(
     members: list[tuple[float, int, int, float, str]],
 ) -> None:
-    made = []
+    made: list[State] = []
     for rtt, tier, count, odds, out in members:
         one = state(LETTERS[len(made)], rtt, tier=tier)
         doubt(one, odds)

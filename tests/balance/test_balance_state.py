@@ -11,11 +11,11 @@ from balance_samples import FAILOVER, START, choose, endpoint, expected, pool_of
 
 from router.balance.belief import risk
 from router.balance.health import Availability
-from router.balance.state import State
 
 if TYPE_CHECKING:
     from router.balance.choice import Choice
     from router.balance.pool import EndpointPool
+    from router.balance.state import State
 
 
 def pool_and_state(rtt: float = 0.1, **keys: float) -> tuple[EndpointPool, State]:
@@ -42,30 +42,31 @@ def answer(pool: EndpointPool, *elapsed: float, now: float = START) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "cooling", "drained", "now", "availability", "changes"),
+    ("cause", "cooling", "now", "availability", "changes"),
     [
-        (None, 0, False, START, "healthy", math.inf),
-        ("failing", 0, False, START, "ejected", START + 9),
-        ("failing", 0, False, START + 9, "on trial", START + 9),
-        (None, START + 5, False, START + 4.9, "cooling", START + 5),
-        (None, START + 5, False, START + 5, "healthy", math.inf),
-        ("failing", START + 5, False, START, "cooling", START + 5),
-        ("failing", START + 5, True, START, "drained", math.inf),
+        (None, 0, START, "healthy", math.inf),
+        ("failing", 0, START, "ejected", START + 9),
+        ("failing", 0, START + 9, "on trial", START + 9),
+        (None, START + 5, START + 4.9, "cooling", START + 5),
+        (None, START + 5, START + 5, "healthy", math.inf),
+        ("failing", START + 5, START, "cooling", START + 5),
     ],
 )
 def test_availability_follows_from_the_facts_and_so_does_when_it_changes(
     cause: Literal["failing"] | None,
     cooling: float,
-    drained: bool,  # noqa: FBT001 - a table
     now: float,
     availability: str,
     changes: float,
 ) -> None:
     made = state()
     made.health.cause, made.health.ejected_until = cause, START + 9
-    made.cooling_until, made.drained = cooling, drained
+    made.cooling_until = cooling
     assert made.availability(now) is Availability(availability)
     assert made.changes_at(now) == changes
+    made.drained = True
+    assert made.availability(now) is Availability.DRAINED
+    assert made.changes_at(now) == math.inf
 
 
 def test_while_a_trial_is_under_way_time_changes_nothing() -> None:
@@ -110,7 +111,7 @@ def test_what_is_under_way_makes_the_next_dearer_once_there_would_be_a_queue() -
     assert prices[:8] == [pytest.approx(0.1)] * 8
     assert prices[8:] == [pytest.approx(0.1 * n / 8) for n in range(9, 17)]
     assert [choice.in_flight for choice in held] == list(range(1, 16))
-    assert held[-1].predicted == pytest.approx(0.1 * 15 / 8)
+    assert held[-1].predicted == pytest.approx(held[-1].setup + 0.1 * 15 / 8)
     for choice in held:
         choice.give_back()
     assert made.price == pytest.approx(0.1)
@@ -145,7 +146,7 @@ def test_silence_makes_it_suspect_then_doubtful_before_anything_returns() -> Non
     pool, made = pool_and_state()
     answer(pool, *[0.1] * 20)
     for _ in range(5):
-        send(made, pool)
+        send(made, pool).departed(START)
     told = []
     for late in range(200):
         now = START + late / 1000
@@ -156,7 +157,18 @@ def test_silence_makes_it_suspect_then_doubtful_before_anything_returns() -> Non
     assert told.index((True, False)) < told.index((True, True))
 
 
-def test_an_ejected_endpoint_is_no_suspect_and_if_asked_all_the_same_is_taken_to_be_broken() -> None:
+def test_a_request_that_may_wait_for_a_connection_is_late_only_after_that() -> None:
+    pool, made = pool_and_state()
+    answer(pool, *[0.1] * 20)
+    choice = send(made, pool)
+    assert choice.setup > 0.1
+    assert made.odds(START + 0.1 + choice.setup) == -7.0
+    choice.departed(START + 0.2)
+    assert made.odds(START + 0.3) == -7.0
+    assert made.odds(START + 0.4) > -7.0
+
+
+def test_who_is_ejected_is_no_suspect_and_if_asked_all_the_same_is_taken_to_be_broken() -> None:
     pool, made = pool_and_state()
     for _ in range(5):
         pool.failed(send(made, pool), "reset", reached=True, now=START)

@@ -7,92 +7,15 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from flow_samples import Stage, fails_at
 
 import router
 from router.auth.grant import Grant
 from router.auth.token import TokenManager
-from router.balance.pool import EndpointPool
-from router.call import Answer, Body, Call, Once, Outgoing, Timeouts
-from router.clock.clock import Clock
-from router.clock.host import THIS_HOST
-from router.clock.keeper import Keeper
+from router.call import Body, Once, Outgoing, Timeouts
 from router.desk import Desk
-from router.flow import route
-from router.geo.prior import Prior
-from router.limits.limiter import Limiter
 from router.ports import run
-from router.testing import FakeClock, ScriptedPort
-
-NAMES = ("near", "middle", "far")
-
-
-def make_pool(failover: router.Failover, names: tuple[str, ...] = NAMES) -> EndpointPool:
-    """Return endpoints whose priors say 10, 20, 30 … ms."""
-    placed = {
-        name: (
-            router.Endpoint(url=f"https://{name}.example/v1", name=name, tags=("eu",)),
-            Prior((number + 1) / 100, 0.2, None, "by decree"),
-        )
-        for number, name in enumerate(names)
-    }
-    return EndpointPool(placed, failover, chance=random.Random(1))
-
-
-class Stage:
-    """A desk, a scripted port and one call."""
-
-    def __init__(
-        self,
-        script: Any,
-        *,
-        names: tuple[str, ...] = NAMES,
-        failover: router.Failover | None = None,
-        limits: router.Limits | None = None,
-        tokens: TokenManager | None = None,
-        takes: float = 0.01,
-    ) -> None:
-        self.failover = failover or router.Failover(attempts=3)
-        self.clock = FakeClock()
-        self.port = ScriptedPort(script, clock=self.clock, takes=takes)
-        self.pool = make_pool(self.failover, names)
-        self.limiter = Limiter(limits or router.Limits())
-        self.desk = Desk(
-            pool=self.pool,
-            limiter=self.limiter,
-            tokens=tokens,
-            keeper=Keeper(Clock(settle_within=0), host=THIS_HOST),
-            failover=self.failover,
-            chance=random.Random(1),
-        )
-
-    def call(self, method: str = "GET", *, body: Body | None = None, **fields: Any) -> Call:
-        options = fields.pop("options", router.Options())
-        return Call(
-            method=method,
-            path=b"/things",
-            headers=[(b"X-Own", b"1")],
-            body=body or Body(b"", replayable=True),
-            timeouts={},
-            extensions={},
-            started=self.clock(),
-            deadline=self.clock() + (options.deadline or self.failover.deadline),
-            repeat=options.repeat or self.failover.repeat,
-            options=options,
-            **fields,
-        )
-
-    def play(self, call: Call) -> Answer:
-        answer, lease = run(route(call, self.desk, self.port))
-        if lease is not None:
-            lease.give_back()
-        return answer
-
-    def tried(self) -> list[str]:
-        return [sent.endpoint.name for sent in self.port.sent]
-
-    def settled(self) -> bool:
-        return self.limiter.in_use == 0 and not any(self.pool.in_flight().values())
-
+from router.testing import FakeClock
 
 ANSWERS = [
     # method, repeat, script, tried, status
@@ -217,14 +140,15 @@ def test_the_deadline_is_an_error_of_this_host() -> None:
 
 
 def test_retry_after_keeps_everybody_away_from_the_endpoint() -> None:
-    stage = Stage([(503, [(b"Retry-After", b"20")]), 200, 200])
+    stage = Stage([(503, [(b"Retry-After", b"20")]), 200, 200, 200])
     stage.play(stage.call())
     stage.play(stage.call())
     assert stage.tried() == ["near", "middle", "middle"]
+    assert stage.health()["near"] == "cooling"
     stage.clock.advance(21.0)
-    stage.port._script = [200]
-    stage.play(stage.call())
-    assert stage.tried()[-1] == "near"
+    assert stage.health()["near"] == "healthy"
+    assert stage.ask(regions="near") == 200
+    assert stage.port.slept == []
 
 
 def test_a_server_that_says_when_is_waited_for_within_the_deadline() -> None:
@@ -322,11 +246,22 @@ def test_a_target_is_never_empty(base: str, path: bytes, target: bytes) -> None:
     assert call.addressed_to(endpoint, [], timeouts).target == target
 
 
-def test_five_failures_in_a_row_take_an_endpoint_out_and_it_is_not_asked_again() -> None:
-    stage = Stage(["refused", 200] * 5 + [200] * 5)
-    for _ in range(10):
-        assert stage.play(stage.call()).status == 200
-    assert stage.tried().count("near") == 5
+def test_an_endpoint_that_fails_is_left_after_a_failure_or_two_and_asked_again_later() -> None:
+    fails = {"near": "refused"}
+    stage = Stage(fails_at(fails), takes=0.1)
+    assert [stage.ask() for _ in range(20)] == [200] * 20
+    assert stage.tried().count("near") <= 2
+    fails.clear()
+    stage.clock.advance(60.0)
+    assert stage.ask(regions="near") == 200
+
+
+def test_five_failures_in_a_row_take_an_endpoint_out() -> None:
+    stage = Stage(fails_at({"near": "refused"}))
+    for _ in range(5):
+        assert stage.ask(regions="near", deadline=0.015) == "AttemptsFailedError"
+        assert stage.ask(regions="middle") == 200
+    assert stage.health() == {"near": "ejected", "middle": "healthy", "far": "healthy"}
 
 
 def test_the_limiters_refusal_comes_before_anything_is_sent() -> None:
@@ -338,33 +273,7 @@ def test_the_limiters_refusal_comes_before_anything_is_sent() -> None:
     held.give_back()  # type: ignore[union-attr]
 
 
-def test_a_constraint_holds_on_failover_too() -> None:
-    stage = Stage(["refused", "refused"], failover=router.Failover(attempts=2))
-    with pytest.raises(router.AttemptsFailedError):
-        stage.play(stage.call(options=router.Options(regions="far")))
-    assert stage.tried() == ["far", "far"]
-
-
 def test_options_that_name_nothing_are_refused() -> None:
     stage = Stage([])
     with pytest.raises(router.OptionsError, match="did you mean near"):
         stage.play(stage.call(options=router.Options(regions="naer")))
-
-
-def test_the_trace_tells_why() -> None:
-    stage = Stage(["refused", 200])
-    call = stage.call()
-    stage.play(call)
-    trace = router.Trace(tuple(call.attempts))
-    assert trace.endpoint == "middle"
-    assert trace.explain().splitlines() == [
-        "attempt 1: near: connection refused after 10.0 ms",
-        "  why near: about 10 ms expected: by decree",
-        "  not middle: about 20 ms expected: by decree",
-        "  not far: about 30 ms expected: by decree",
-        "attempt 2: middle: 200 after 10.0 ms",
-        "  why middle: about 20 ms expected: by decree",
-        "  not near: tried before in this request: connection refused",
-        "  not far: about 30 ms expected: by decree",
-    ]
-    assert trace.as_dict()["attempts"][0]["verdict"] == "never sent"

@@ -3,6 +3,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.latency.estimate import RttEstimator
 
@@ -54,16 +56,56 @@ def test_from_the_third_sample_on_the_prior_is_dropped(prior: float) -> None:
     [
         ([0.010] * 3, 0.010),
         ([0.010, 0.012, 0.500], 0.012),  # one outlier says nothing
-        ([0.010] * 5 + [0.500] * 3, 0.010),
-        ([0.900] * 8 + [0.010] * 8, 0.010),  # the window holds eight
-        ([0.010] * 8 + [0.900] * 4, 0.455),  # half and half: the middle
-        ([0.010] * 8 + [0.900] * 5, 0.900),
+        ([0.020, 0.500, 0.021, 0.022, 0.020, 0.023, 0.500, 0.019], 0.0215),
+        ([0.016, 0.017, 0.018, 0.019, 0.020, 0.021, 0.022, 0.023, 0.024, 0.024], 0.0215),
     ],
 )
 def test_the_median_of_the_last_eight_decides(samples: list[float], rtt: float) -> None:
     estimate = estimator(connect=samples).estimate()
     assert estimate.rtt == pytest.approx(rtt)
-    assert estimate.samples == min(8, len(samples))
+    assert (estimate.samples, estimate.source) == (min(8, len(samples)), "measured")
+
+
+@pytest.mark.parametrize(
+    ("samples", "rtt"),
+    [
+        ([0.020, 0.060, 0.020, 0.070, 0.021, 0.080, 0.022, 0.050], 0.02075),
+        ([0.020, 0.040, 0.080], 0.030),  # half-way to the second of three
+        ([0.020, 0.021, 0.022, 0.080], 0.0215),  # that is not noisy: the middle
+    ],
+)
+def test_where_it_is_noisy_the_lower_quarter_decides(samples: list[float], rtt: float) -> None:
+    assert estimator(connect=samples).estimate().rtt == pytest.approx(rtt)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rtt", "count"),
+    [
+        ([0.100] * 8 + [0.020], 0.100, 8),  # one may be a lone stray
+        ([0.100] * 8 + [0.020] * 2, 0.020, 2),
+        ([0.020] * 8 + [0.100] * 2, 0.100, 2),
+        ([0.020] * 8 + [0.100] * 5, 0.100, 5),
+        ([0.020] * 8 + [0.100, 0.020, 0.100, 0.020], 0.020, 8),  # to and fro
+        ([0.020] * 8 + [0.100, 0.004], 0.020, 8),  # not on the same side
+        ([0.020] * 8 + [0.0212] * 2, 0.020, 8),  # not far off
+        ([0.020] * 2 + [0.100] * 2, 0.020, 4),  # too few to say what was before
+        ([0.010, 0.040, 0.020, 0.080, 0.010, 0.040] + [0.090] * 2, 0.0175, 8),  # it is noisy
+    ],
+)
+def test_two_in_a_row_that_lie_far_off_on_one_side_are_a_new_way(
+    samples: list[float], rtt: float, count: int
+) -> None:
+    estimate = estimator(9.9, connect=samples).estimate()
+    assert estimate.rtt == pytest.approx(rtt)
+    assert (estimate.samples, estimate.source) == (count, "measured")
+
+
+def test_after_an_outage_it_begins_with_the_prior_again() -> None:
+    made = estimator(0.3, 0.25, connect=[0.1] * 8 + [0.02] * 2)
+    made.forget()
+    assert made.estimate().source == "prior"
+    made.add(connect=0.02, warm=0.02)
+    assert made.estimate().source == "blended"
 
 
 @pytest.mark.parametrize(
@@ -77,13 +119,17 @@ def test_the_median_of_the_last_eight_decides(samples: list[float], rtt: float) 
         (0.030, 0.020, False, 0.030, 0.000),  # service time is never negative
     ],
 )
-def test_an_edge_shows_in_connects_far_shorter_than_requests(
+def test_over_five_samples_an_edge_shows_in_connects_far_shorter_than_requests(
     connect: float, warm: float, *, edge: bool, rtt: float, service: float
 ) -> None:
-    estimate = estimator(connect=[connect] * 3, warm=[warm] * 3).estimate()
+    estimate = estimator(connect=[connect] * 5, warm=[warm] * 5).estimate()
     assert estimate.behind_edge is edge
     assert estimate.rtt == pytest.approx(rtt)
     assert estimate.service == pytest.approx(service)
+    assert estimate.total == pytest.approx(rtt + service)
+    fewer = estimator(connect=[connect] * 4, warm=[warm] * 4).estimate()
+    assert not fewer.behind_edge
+    assert fewer.rtt == pytest.approx(connect)
 
 
 @pytest.mark.parametrize(
@@ -121,3 +167,39 @@ def test_times_that_cannot_be_are_taken_as_the_least_that_can(time: float) -> No
     for _ in range(3):
         made.add(connect=time, warm=time)
     assert made.estimate().rtt == 1e-6
+
+
+@pytest.mark.parametrize(
+    ("samples", "least"),
+    [
+        ([], 0.0),
+        ([0.1] * 2, 0.0),  # what is blended with a guess excludes nothing
+        ([0.1] * 3, 0.1 * math.exp(-3 * 1.25 * 0.02 / math.sqrt(3))),
+        ([0.1] * 8, 0.1 * math.exp(-3 * 1.25 * 0.02 / math.sqrt(8))),
+    ],
+)
+def test_what_was_measured_says_how_soon_no_answer_can_come(
+    samples: list[float], least: float
+) -> None:
+    assert estimator(connect=samples).estimate().least == pytest.approx(least)
+
+
+@given(
+    st.lists(st.tuples(st.floats(1e-5, 10), st.floats(1e-5, 10)), max_size=20),
+    st.floats(1e-4, 1),
+    st.floats(0.05, 1),
+)
+def test_whatever_is_measured_the_estimate_lies_among_what_it_is_made_of(
+    probes: list[tuple[float, float]], rtt: float, sigma: float
+) -> None:
+    made = RttEstimator(rtt=rtt, sigma=sigma)
+    for connect, warm in probes:
+        made.add(connect=connect, warm=warm)
+    estimate = made.estimate()
+    known = [seconds for probe in probes[-8:] for seconds in probe]
+    if estimate.source != "measured":
+        known.append(rtt)
+    assert min(known) * 0.999 <= estimate.rtt <= max(known) * 1.001
+    assert estimate.least <= estimate.rtt
+    assert 0 < estimate.sd < 10
+    assert estimate.service >= 0

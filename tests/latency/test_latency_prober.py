@@ -51,7 +51,7 @@ def test_regions_are_measured_lost_and_found_again(regions: Regions) -> None:
     async def watch() -> None:
         running = asyncio.create_task(prober_of(pool).run())
         views = pool.probe_views
-        await until(lambda: all(view.samples >= 3 for _, view in views().values()))
+        await until(lambda: all(v.samples >= 3 for v in views(time.monotonic()).values()))
         assert [r.name for r in pool.ranking(time.monotonic())] == ["near", "middle", "far"]
         pool.update(  # so that it is due soon: it has samples no more
             {e.name: (e, prior(None, None)) for e in _renamed(regions)}, Failover()
@@ -76,7 +76,7 @@ def test_an_unreadable_tls_file_is_a_failed_probe_not_the_end_of_probing(tmp_pat
 
     async def watch() -> None:
         running = asyncio.create_task(prober_of(pool, missing).run())
-        await until(lambda: pool.probe_views()["one"][1].down)
+        await until(lambda: pool.probe_views(time.monotonic())["one"].down)
         running.cancel()
 
     asyncio.run(watch())
@@ -93,5 +93,5 @@ def test_one_probe_tells_the_pool_and_whoever_asked(*, alive: bool) -> None:
             regions["one"].kill()
         tls = TlsContext(TlsSettings())
         assert asyncio.run(probe_once(pool, regions.endpoints()[0], SETTINGS, tls=tls)) is alive
-    assert pool.probe_views()["one"][1].samples == alive
+    assert pool.probe_views(time.monotonic())["one"].samples == alive
     assert health(pool, "one") == ("healthy", None if alive else "connection refused")

@@ -32,6 +32,10 @@ def view(**changed: float) -> ProbeView:
         ({"down": True}, 1.25),
         ({"down": True, "samples": 0}, 1.25),  # a warm-up is for those that answer
         ({"down": True, "cost": 0.01}, 1.25),
+        ({"suspect": True}, 1.25),  # traffic waits there in vain
+        ({"lapsed": True}, 5.0),  # it was the better one, and may be so again
+        ({"lapsed": True, "down": True}, 1.25),
+        ({"lapsed": True, "samples": 0}, 0.3),
     ],
 )
 def test_a_probe_is_spent_where_it_can_change_the_choice(

@@ -25,6 +25,7 @@ because a near one holds ten requests that it could serve at once (`scripts/simu
 
 from __future__ import annotations
 
+import copy
 from math import exp, isnan, nan
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,13 @@ class Load:
         self.heard = now
         self.ahead: dict[Choice, None] = {}
         self.begin(FIRST_LIMIT)
+
+    def copied(self) -> Load:
+        """Return a copy that learns on its own, without what is under way."""
+        own = copy.copy(self)
+        own._surplus = copy.copy(self._surplus)  # noqa: SLF001 - one of its own class
+        own.ahead = {}
+        return own
 
     @property
     def measured(self) -> bool:

@@ -10,7 +10,6 @@ Rule 4: a failure is an endpoint's own until it shows that all have it (`domains
 
 from __future__ import annotations
 
-import copy
 import math
 import threading
 import time
@@ -19,28 +18,27 @@ from typing import TYPE_CHECKING
 from router.balance.affinity import Affinity
 from router.balance.choice import RETURNED, Choice, Cooling
 from router.balance.constraints import nothing_left
-from router.balance.decision import Why
 from router.balance.domains import Domains
 from router.balance.health import Availability
 from router.balance.ranking import off, order
-from router.balance.resort import last_resort
-from router.balance.roster import Roster, sorted_by_cost
+from router.balance.resort import considered
+from router.balance.roster import Roster
 from router.balance.slate import by_tier_and_cost
 from router.errors import ConfigError, OptionsError
-from router.latency.schedule import ProbeView
 from router.options import NO_OPTIONS
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Collection, Mapping
 
-    from router.balance.decision import Decision
+    from router.balance.decision import Decision, Why
     from router.balance.ranking import Ranked
     from router.balance.slate import Slate
     from router.balance.state import State
     from router.config.settings import Failover
     from router.endpoint import Endpoint
     from router.geo.prior import Prior
+    from router.latency.schedule import ProbeView
     from router.options import Options
 
 __all__ = ["Choice", "Cooling", "EndpointPool"]
@@ -89,7 +87,7 @@ class EndpointPool:
         """Take a lock of one's own, and forget what the parent's threads have under way."""
         self._lock = threading.RLock()
         states = self._roster.states.items()
-        self._roster.adopt({name: _without_attempts(state) for name, state in states}, self._now)
+        self._roster.adopt({name: state.copied() for name, state in states}, self._now)
 
     # -- which endpoints there are
 
@@ -159,7 +157,7 @@ class EndpointPool:
                 slate = self._roster.slate(options, now)
             state, why = slate.pick(), slate.why
             if tried or state is None or options.affinity is not None or state.least_rtt > within:
-                state, why = self._picked(slate, state, options, tried, now=now, within=within)
+                state, why = self._considered(slate, state, options, tried, now=now, within=within)
             if options.affinity is not None:
                 self._affinity.pin(options.affinity, state)
             before = frozenset(tried) if tried else NOBODY  # the request goes on, a decision stays
@@ -178,13 +176,13 @@ class EndpointPool:
         with self._lock:
             slate = self._roster.slate(options, now)
             best = slate.pick()
-            state, why = self._picked(slate, best, options, (), now=now, within=within)
+            state, why = self._considered(slate, best, options, (), now=now, within=within)
             choice = Choice(state, self, (slate.standing, slate.prices, (), why))
             choice.sent = now
             choice.trial = state.availability(now) is Availability.TRIAL
             return choice.decision()
 
-    def _picked(
+    def _considered(
         self,
         slate: Slate,
         best: State | None,
@@ -195,25 +193,18 @@ class EndpointPool:
         within: float,
     ) -> tuple[State, Why]:
         """Choose where more than the price has a say."""
-        key, why = options.affinity, slate.why
-        if key is not None:
-            pinned = self._roster.states.get(self._affinity.endpoint(key) or "")
-            if pinned is not None and slate.keeps(pinned, tried, now=now, within=within):
-                return pinned, Why.PINNED
-        if best is None or best.least_rtt > within or best.endpoint.name in tried:
-            best, why = slate.pick_among(tried, within=within), Why.FRESH
-        if best is None:
-            why = Why.RESORT
-            best = last_resort(
-                slate.members,
-                tried,
-                now=now,
-                within=within,
-                otherwise=lambda drained: nothing_left(
-                    options, drained=drained, allow=self._roster.allow
-                ),
-            )
-        return best, why
+        pinned, roster = None, self._roster
+        if options.affinity is not None:
+            pinned = roster.states.get(self._affinity.endpoint(options.affinity) or "")
+        return considered(
+            slate,
+            best,
+            pinned,
+            tried,
+            now=now,
+            within=within,
+            otherwise=lambda drained: nothing_left(options, drained=drained, allow=roster.allow),
+        )
 
     def _begins_trial(self, state: State, now: float) -> bool:
         begins = state.availability(now) is Availability.TRIAL
@@ -336,12 +327,9 @@ class EndpointPool:
     def set_skew(self, name: str, skew: float | None) -> None:
         """Take by how many seconds an endpoint's clock is off, or None once it is not."""
         with self._lock:
-            if (state := self._roster.states.get(name)) is not None:
-                rare = self._now - state.skew_told >= SKEW_TOLD_EVERY
-                if state.skew is None and skew is not None and rare:
-                    state.skew_told = self._now
-                    self._note(f"the clock of {name} is {off(skew)}")
-                state.skew, state.row = skew, None
+            state = self._roster.states.get(name)
+            if state is not None and state.set_skew(skew, self._now):
+                self._note(f"the clock of {name} is {off(skew or 0.0)}")
 
     def _end_trial(self, choice: Choice) -> None:
         """Free the trial at its verdict, not at the end of a body that may stream for hours."""
@@ -365,19 +353,7 @@ class EndpointPool:
 
     def rerank(self, now: float) -> None:
         """Sort many endpoints anew, off the path of requests; the lock is let go in between."""
-        with self._lock:
-            if not (slates := self._roster.large()):
-                return
-            self._roster.settle_typical(now)
-            batches = list(self._roster.batches())
-        for batch in batches:
-            with self._lock:
-                for state in batch:
-                    state.reprice(now, self._roster.typical)
-        for slate in slates:
-            in_order = sorted_by_cost(slate)
-            with self._lock:
-                slate.adopt(in_order, now, self._roster.typical)
+        self._roster.rerank(self._lock, now)
 
     # -- reading
 
@@ -410,31 +386,9 @@ class EndpointPool:
     def probe_views(self, now: float) -> dict[str, ProbeView]:
         """Return what the probe schedule has to know of those worth a look, the best first."""
         with self._lock:
-            best = self._roster.everybody.favourite
-            cost = best.cost if best is not None else 0.0
-            watched = self._roster.watched()
-            return {state.endpoint.name: self._view(state, cost, now) for state in watched}
-
-    def _view(self, state: State, best: float, now: float) -> ProbeView:
-        return ProbeView(
-            samples=state.estimate.samples,
-            cost=state.cost,
-            sd=state.estimate.sd,
-            best=best,
-            down=state.health.down,
-            suspect=state.suspect(now),
-            lapsed=state.lapsed(now, best),
-            population=len(self._roster.states),
-        )
+            return self._roster.probe_views(now)
 
     def in_flight(self) -> dict[str, int]:
         """Return how many attempts are under way at each endpoint."""
         with self._lock:
             return {name: state.in_flight for name, state in self._roster.states.items()}
-
-
-def _without_attempts(state: State) -> State:
-    """Return a copy: what the parent's Choices still give back falls on the original."""
-    own = copy.copy(state)
-    own.forget_attempts()
-    return own

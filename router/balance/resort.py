@@ -1,7 +1,9 @@
-"""Where to go when no candidate is left: the last resort, by a look at everybody.
+"""Where to go when more than the price has a say, and where when no candidate is left.
 
-Rule: fresh before tried, working before ejected, near before far; who asked to be left alone is
-      left alone, and who is drained gets nothing.
+Rule 1: a conversation stays where it was, if that is well; else the cheapest candidate that is
+        fresh and near enough; else the best of all, by a look at everybody.
+Rule 2: fresh before tried, working before ejected, near before far; who asked to be left alone is
+        left alone, and who is drained gets nothing.
 """
 
 from __future__ import annotations
@@ -9,17 +11,55 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.balance.choice import Cooling
+from router.balance.decision import Why
 from router.balance.health import Availability
 from router.errors import DeadlineError, NoEndpointError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from router.balance.slate import Slate
     from router.balance.state import State
 
-__all__ = ["last_resort"]
+__all__ = ["considered"]
 
 SHUT = frozenset({Availability.COOLING, Availability.DRAINED})
+
+
+def considered(
+    slate: Slate,
+    best: State | None,
+    pinned: State | None,
+    tried: Collection[str],
+    *,
+    now: float,
+    within: float,
+    otherwise: Callable[[bool], str],
+) -> tuple[State, Why]:
+    """Return where the request goes, and what decided.
+
+    Args:
+        slate: whom the constraints allow.
+        best: the cheapest candidate, if there is one.
+        pinned: where the conversation was, if it was anywhere.
+        tried: names of endpoints that the request has been to.
+        now: monotonic seconds.
+        within: seconds that are left for an answer.
+        otherwise: says why there is nobody, given whether all are drained.
+
+    Raises:
+        Cooling, NoEndpointError, DeadlineError: nobody may be asked.
+    """
+    if pinned is not None and slate.keeps(pinned, tried, now=now, within=within):
+        return pinned, Why.PINNED
+    if best is not None and best.least_rtt <= within and best.endpoint.name not in tried:
+        return best, slate.why
+    fresh = slate.pick_among(tried, within=within)
+    if fresh is not None:
+        return fresh, Why.FRESH
+    return last_resort(
+        slate.members, tried, now=now, within=within, otherwise=otherwise
+    ), Why.RESORT
 
 
 def last_resort(
@@ -30,20 +70,7 @@ def last_resort(
     within: float,
     otherwise: Callable[[bool], str],
 ) -> State:
-    """Return the best of all that may be asked at all.
-
-    Args:
-        members: whom the constraints allow.
-        tried: names of endpoints that the request has been to.
-        now: monotonic seconds.
-        within: seconds that are left for an answer.
-        otherwise: says why there is nobody, given whether all are drained.
-
-    Raises:
-        Cooling: those that may serve asked to be left alone.
-        NoEndpointError: there is none, or all are drained.
-        DeadlineError: none is near enough for the seconds that are left.
-    """
+    """Return the best of all that may be asked at all; arguments and errors as `considered`."""
     open_ = [state for state in members if state.availability(now) not in SHUT]
     near = [state for state in open_ if state.least_rtt <= within]
     if near:

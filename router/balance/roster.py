@@ -2,8 +2,8 @@
 
 Rule 1: what the configuration allows holds for every request, and a request can only narrow it.
 Rule 2: slates are made when first asked for, and a bounded number is kept.
-Rule 3: few endpoints are sorted when a request comes; for many, `batches` and `adopt` let somebody
-        off the path of requests do it piece by piece.
+Rule 3: few endpoints are sorted when a request comes; many by somebody off the path of requests
+        (`rerank`), piece by piece.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 from router.balance.constraints import why_not
 from router.balance.slate import FEW, Slate, by_tier_and_cost
 from router.balance.state import State
+from router.balance.way import Way
+from router.latency.schedule import ProbeView
 from router.options import NO_OPTIONS
 from router.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from router.endpoint import Endpoint
     from router.geo.prior import Prior
@@ -65,9 +68,10 @@ class Roster:
     def _kept(self, endpoint: Endpoint, prior: Prior, now: float) -> State:
         old = self.states.get(endpoint.name)
         if old is None:
-            return State(endpoint, prior)
+            return State(endpoint, Way(prior))
         if (old.endpoint.url, old.endpoint.address) != (endpoint.url, endpoint.address):
-            return State(endpoint, prior, drained=old.drained)  # drained is an order, not knowledge
+            # Drained is an order, not knowledge.
+            return State(endpoint, Way(prior), drained=old.drained)
         old.take(endpoint)
         old.place(prior)
         old.reprice(now, self.typical)
@@ -155,17 +159,38 @@ class Roster:
         for slate in self:
             slate.touch()
 
-    def batches(self) -> Iterator[Sequence[State]]:
-        """Yield all states in portions, for whoever prices them anew."""
-        states = list(self.states.values())
+    def probe_views(self, now: float) -> dict[str, ProbeView]:
+        """Return what the probe schedule has to know of those worth a look, the best first."""
+        best = self.everybody.favourite
+        cost = best.cost if best is not None else 0.0
+        return {state.endpoint.name: self._view(state, cost, now) for state in self.watched()}
+
+    def _view(self, state: State, best: float, now: float) -> ProbeView:
+        estimate = state.way.estimate
+        return ProbeView(
+            samples=estimate.samples,
+            cost=state.cost,
+            sd=estimate.sd,
+            best=best,
+            down=state.health.down,
+            suspect=state.suspect(now),
+            lapsed=state.lapsed(now, best),
+            population=len(self.states),
+        )
+
+    def rerank(self, lock: AbstractContextManager[object], now: float) -> None:
+        """Price and sort the slates of many, holding the lock for a few states at a time."""
+        with lock:
+            slates = [slate for slate in self if not slate.is_small]
+            if not slates:
+                return
+            self.settle_typical(now)
+            states = list(self.states.values())
         for start in range(0, len(states), AT_ONCE):
-            yield states[start : start + AT_ONCE]
-
-    def large(self) -> list[Slate]:
-        """Return the slates that are not sorted on the path of a request."""
-        return [slate for slate in self if not slate.is_small]
-
-
-def sorted_by_cost(slate: Slate) -> list[State]:
-    """Return the members of a slate in order; needs no lock."""
-    return sorted(slate.members, key=by_tier_and_cost)
+            with lock:
+                for state in states[start : start + AT_ONCE]:
+                    state.reprice(now, self.typical)
+        for slate in slates:
+            in_order = sorted(slate.members, key=by_tier_and_cost)  # a look that needs no lock
+            with lock:
+                slate.adopt(in_order, now, self.typical)

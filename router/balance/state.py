@@ -3,13 +3,12 @@
     price = (alone * max(1, (in flight + 1) / limit) + surplus + risk) / weight, in seconds
 
 Rule 1: only `pool.EndpointPool` holds States, and touches them under its one lock.
-Rule 2: three questions are three parts: how far (`estimate`, from the prior and from probes), how
-        long with what is under way (`Load`, from traffic), does it work (`Health`, `Belief`).
+Rule 2: three questions are three parts: how far (`Way`, from geography and probes), how long with
+        what is under way (`Load`, from traffic), does it work (`Health`, `Belief`).
 Rule 3: `price` is always there to be compared. What changes it by arithmetic alone (a request sent
         or ended) is settled at once; what changes it by evidence or by time, in `reprice`.
 Rule 4: an endpoint that was never asked costs what is known of it and the service that others
         need, never nothing: an unknown endpoint at no cost would get everything.
-Rule 5: a round trip faster than light proves the endpoint's place wrong; then distance has no say.
 """
 
 from __future__ import annotations
@@ -24,13 +23,12 @@ from router.balance.choice import ANSWERED
 from router.balance.health import Availability, Health
 from router.balance.load import FIRST_LIMIT, Load
 from router.balance.ranking import Ranked
-from router.geo.prior import SIGMA_FLAT
-from router.latency.estimate import EDGE_ENOUGH, Estimate, RttEstimator
 
 if TYPE_CHECKING:
     import random
 
     from router.balance.choice import Choice
+    from router.balance.way import Way
     from router.config.settings import Failover
     from router.endpoint import Endpoint
     from router.geo.prior import Prior
@@ -41,9 +39,9 @@ DOUBTED = -2.0
 """Log-odds from which a probe should find out (`suspect`)."""
 AFTER_A_TRIAL = -1.0
 CROWDED = 2.0
+SKEW_TOLD_EVERY = 60.0  # seconds
 SETUP_ROUNDS = 3.0
 """Round trips of a new connection: one for TCP, and two for TLS at most."""
-LAPSES = 600.0  # seconds
 SERVICE_MEMORY = 10.0  # seconds
 LEAST_SURPLUS = -0.8
 NOTHING = 1e-3
@@ -59,7 +57,6 @@ class State:
         price: seconds that one more request is expected to cost.
         alone, limit, extra: the parts of the price that requests under way do not change; `risk`
             is a part of `extra`.
-        best, best_at: the least total that probes estimated of late, and when.
         share: one over the weight.
         least_rtt: seconds there and back under which no answer can be; 0: not known.
         restless, drifting: whether the price changes by time alone, within moments or minutes.
@@ -70,18 +67,13 @@ class State:
     """
 
     endpoint: Endpoint
-    prior: Prior
-    estimate: Estimate = field(init=False)
-    rtt: RttEstimator | None = None
+    way: Way
     load: Load | None = None
     health: Health = field(default_factory=Health)
     belief: Belief | None = None
     in_flight: int = 0
     cooling_until: float = 0.0
     drained: bool = False
-    best: float = math.inf
-    best_at: float = -math.inf
-    misplaced: bool = False
     skew: float | None = None
     skew_told: float = -math.inf
     answers: int = 0
@@ -103,7 +95,6 @@ class State:
     seat: int = 0
 
     def __post_init__(self) -> None:
-        self.estimate = Estimate(self.prior.rtt, self.prior.sigma, "prior", 0)
         self.take(self.endpoint)
         self.reprice(0.0, 0.0)
 
@@ -112,44 +103,21 @@ class State:
         self.endpoint = endpoint
         self.share = 1 / endpoint.weight
 
-    # -- where it is, how far
+    # -- how far
 
     def place(self, prior: Prior) -> None:
-        """Take another prior; samples stay, and so does distrust in the same one."""
-        if prior != self.prior:
-            self.prior, self.misplaced = prior, False
-            self._set_prior(prior.rtt, prior.sigma)
-
-    def _set_prior(self, rtt: float, sigma: float) -> None:
-        if self.rtt is None:
-            self.estimate = Estimate(rtt, sigma, "prior", 0)
-        else:
-            self.rtt.place(rtt=rtt, sigma=sigma)
-            self.estimate = self.rtt.estimate()
+        """Take another prior; what probes found stays."""
+        self.way.place(prior)
 
     def probed(self, *, connect: float, warm: float, now: float) -> None:
-        """Take a probe that ended well; the first after an outage begins a new estimate."""
-        if self.rtt is None:
-            self.rtt = RttEstimator(rtt=self.prior.rtt, sigma=self.prior.sigma)
-        before = self.estimate
-        if self.health.probed(now):
-            self.rtt.forget()
+        """Take a probe that ended well."""
+        back = self.health.probed(now)
+        if back:
             self._come_back(UNLIKELY, now)
-        self.rtt.add(connect=connect, warm=warm)
-        self.estimate = self.rtt.estimate()
-        self.least_rtt = self.estimate.least
-        if self.estimate.total <= self.best or now - self.best_at > LAPSES:
-            self.best, self.best_at = self.estimate.total, now
-        surely_direct = self.estimate.samples >= EDGE_ENOUGH and not self.estimate.behind_edge
-        self._check_place(connect if surely_direct else warm)
-        if self.load is not None and before.source == self.estimate.source == "measured":
-            least = self.estimate.rtt
-            self.load.moved(self.estimate.total - before.total, least=least, now=now)
-
-    def _check_place(self, rtt: float) -> None:
-        if rtt < self.prior.floor:
-            self.misplaced = True
-            self._set_prior(rtt, SIGMA_FLAT)
+        longer = self.way.probed(connect=connect, warm=warm, afresh=back, now=now)
+        self.least_rtt = self.way.least
+        if self.load is not None and longer:
+            self.load.moved(longer, least=self.way.estimate.rtt, now=now)
 
     # -- how long
 
@@ -160,7 +128,7 @@ class State:
             load = self.load = Load(self.alone, now=now)
         count = choice.in_flight = self.in_flight = self.in_flight + 1
         alone, limit = self.alone, self.limit
-        choice.setup = setup = SETUP_ROUNDS * self.estimate.rtt
+        choice.setup = setup = SETUP_ROUNDS * self.way.estimate.rtt
         choice.predicted = setup + (alone if count < limit else alone * count / limit)
         choice.sent = now
         load.ahead[choice] = None
@@ -232,18 +200,16 @@ class State:
         if self.health.absolve(now=now, failover=failover):
             self._come_back(odds, now)
 
-    def forget_attempts(self) -> None:
-        """Take copies of the parts that change, without what is under way."""
-        self.health = replace(self.health, trial=False)
-        self.load, self.belief, self.rtt = (
-            copy.copy(self.load),
-            copy.copy(self.belief),
-            copy.copy(self.rtt),
-        )
-        self.in_flight = 0
-        if self.load is not None:
-            self.load.ahead = {}
-        self.settle()
+    def copied(self) -> State:
+        """Return a copy that learns on its own, without what is under way."""
+        own = copy.copy(self)
+        own.way = self.way.copied()
+        own.health = replace(self.health, trial=False)
+        own.belief = copy.copy(self.belief)
+        own.load = None if self.load is None else self.load.copied()
+        own.in_flight, own.board = 0, None
+        own.settle()
+        return own
 
     # -- whether
 
@@ -264,6 +230,14 @@ class State:
         if self.health.cause is None or self.health.trial:
             return math.inf
         return self.health.back_at(now)
+
+    def set_skew(self, skew: float | None, now: float) -> bool:
+        """Take by how many seconds its clock is off; return whether people should hear of it."""
+        news = self.skew is None and skew is not None and now - self.skew_told >= SKEW_TOLD_EVERY
+        if news:
+            self.skew_told = now
+        self.skew, self.row = skew, None
+        return news
 
     def cool(self, until: float) -> None:
         """Leave it alone until then, because it said so."""
@@ -287,10 +261,11 @@ class State:
 
     def lapsed(self, now: float, cost: float) -> bool:
         """Return whether it would cost less than `cost`, if it were as it was of late."""
-        if now - self.best_at > LAPSES or self.best >= self.estimate.total:
+        best = self.way.lapsed(now)
+        if best is None:
             return False
-        beyond = self.alone - self.estimate.total
-        return (self.best + max(0.0, beyond)) * self.share < cost
+        beyond = self.alone - self.way.estimate.total
+        return (best + max(0.0, beyond)) * self.share < cost
 
     @property
     def crowded(self) -> bool:
@@ -307,7 +282,7 @@ class State:
     @property
     def guessed(self) -> bool:
         """Whether neither probes nor traffic ever got an answer there."""
-        return self.estimate.source == "prior" and not self.asked
+        return self.way.estimate.source == "prior" and not self.asked
 
     @property
     def lasting(self) -> float:
@@ -318,7 +293,7 @@ class State:
     def lasting_noise(self) -> float:
         """By how many seconds `lasting` may be off by chance: one deviation."""
         if self.load is None or not self.load.measured:
-            return self.estimate.sd * self.alone * self.share
+            return self.way.estimate.sd * self.alone * self.share
         return NOISE_SHARE * self.load.deviation * self.share
 
     @property
@@ -331,7 +306,7 @@ class State:
         if self.load is None or not self.load.measured:
             return 0.0, 0.0
         weight = math.exp(min(0.0, self.load.heard - now) / SERVICE_MEMORY)
-        return self.load.alone - self.estimate.total, weight
+        return self.load.alone - self.way.estimate.total, weight
 
     def reprice(self, now: float, typical: float) -> None:
         """Settle the price from all that is known; `typical`: service where nothing else is.
@@ -341,7 +316,7 @@ class State:
         """
         load = self.load
         self.typical = typical
-        suggested = self.estimate.total + typical
+        suggested = self.way.estimate.total + typical
         if load is None or not load.measured:
             self.alone, surplus = suggested, 0.0
             self.drifting = False
@@ -385,12 +360,12 @@ class State:
         """Return its row of a ranking as of `now`."""
         self.row = Ranked(
             endpoint=self.endpoint,
-            estimate=self.estimate,
-            prior=self.prior,
+            estimate=self.way.estimate,
+            prior=self.way.prior,
             cost=self.cost,
             health=self.availability(now).value,
             trouble=self.health.trouble,
-            misplaced=self.misplaced,
+            misplaced=self.way.misplaced,
             skew=self.skew,
             alone=self.alone,
             limit=self.limit,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.balance.pool import Choice, EndpointPool
 from router.balance.state import State
+from router.balance.way import Way
 from router.config.settings import Failover
 from router.endpoint import Endpoint
 from router.geo.prior import Prior
@@ -31,7 +32,7 @@ def endpoint(name: str, **keys: Any) -> Endpoint:
 
 
 def state(name: str = "a", rtt: float = 0.1, *, floor: float = 0.0, **keys: Any) -> State:
-    return State(endpoint(name, **keys), expected(rtt, floor=floor))
+    return State(endpoint(name, **keys), Way(expected(rtt, floor=floor)))
 
 
 def pool_of(

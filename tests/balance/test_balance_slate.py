@@ -31,7 +31,7 @@ def near_and_far(*rtts: float, tier: int = 1, sd: float = 0.01) -> list[State]:
 
 
 def set_noise(one: State, sd: float) -> None:
-    one.estimate = type(one.estimate)(one.estimate.rtt, sd, "measured", 8)
+    one.way.estimate = type(one.way.estimate)(one.way.estimate.rtt, sd, "measured", 8)
 
 
 def slate_of(*members: State, now: float = START) -> Slate:
@@ -169,7 +169,7 @@ def rivals(favourite: float, challenger: float, *, sd: float = 0.001) -> tuple[S
     one, other = near_and_far(favourite, 9.0, sd=sd)
     slate = slate_of(one, other)
     assert slate.favourite is one
-    other.estimate = type(other.estimate)(challenger, sd, "measured", 8)
+    other.way.estimate = type(other.way.estimate)(challenger, sd, "measured", 8)
     other.reprice(START + 1, 0.0)
     slate.refresh(START + 1, 0.0)
     return slate, one, other
@@ -230,7 +230,7 @@ def test_what_passes_moves_requests_and_leaves_the_favourite_its_place() -> None
 def test_the_favourite_keeps_its_place_and_not_what_it_cannot_serve() -> None:
     one, other = near_and_far(0.104, 9.0)
     slate = slate_of(one, other)
-    other.estimate = type(other.estimate)(0.100, 0.01, "measured", 8)
+    other.way.estimate = type(other.way.estimate)(0.100, 0.01, "measured", 8)
     other.reprice(START + 1, 0.0)
     slate.refresh(START + 1, 0.0)
     under_way(one, 7)

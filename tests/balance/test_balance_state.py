@@ -208,11 +208,11 @@ def test_a_crowd_is_twice_what_it_holds_without_a_queue(in_flight: int, *, crowd
 def test_a_round_trip_faster_than_light_proves_the_place_wrong() -> None:
     made = state(rtt=0.200, floor=0.110)
     made.probed(connect=0.020, warm=0.020, now=START)
-    assert made.misplaced
-    assert made.estimate.rtt == pytest.approx(0.020)  # the prior would have said 36 ms
-    assert made.estimate.source == "blended"
+    assert made.way.misplaced
+    assert made.way.estimate.rtt == pytest.approx(0.020)  # the prior would have said 36 ms
+    assert made.way.estimate.source == "blended"
     made.probed(connect=0.140, warm=0.140, now=START)
-    assert made.misplaced, "once proved it stays proved"
+    assert made.way.misplaced, "once proved it stays proved"
 
 
 @pytest.mark.parametrize(
@@ -231,19 +231,19 @@ def test_where_there_may_be_an_edge_the_warm_request_is_what_counts(
     made = state(rtt=0.200, floor=0.110)
     for _ in range(probes):
         made.probed(connect=connect, warm=warm, now=START)
-    assert made.misplaced is wrong
+    assert made.way.misplaced is wrong
 
 
 def test_the_same_place_again_is_not_believed_and_another_one_is() -> None:
     made = state(rtt=0.200, floor=0.110)
     made.probed(connect=0.020, warm=0.020, now=START)
     made.place(expected(0.200, floor=0.110))
-    distrusted = made.misplaced
+    distrusted = made.way.misplaced
     assert distrusted
-    assert made.estimate.rtt == pytest.approx(0.020)
+    assert made.way.estimate.rtt == pytest.approx(0.020)
     made.place(expected(0.030, floor=0.010))
-    assert made.misplaced is False
-    assert made.estimate.rtt == pytest.approx(0.0223, rel=0.01)
+    assert made.way.misplaced is False
+    assert made.way.estimate.rtt == pytest.approx(0.0223, rel=0.01)
 
 
 def test_after_an_outage_the_estimate_begins_anew() -> None:
@@ -253,8 +253,8 @@ def test_after_an_outage_the_estimate_begins_anew() -> None:
     made.health.eject("unreachable", now=START, failover=FAILOVER, chance=random.Random(1))
     made.probed(connect=0.02, warm=0.02, now=START)
     assert made.availability(START).value == "healthy"
-    assert made.estimate.samples == 1
-    assert made.estimate.rtt < 0.1
+    assert made.way.estimate.samples == 1
+    assert made.way.estimate.rtt < 0.1
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_a_child_process_has_parts_of_its_own_and_none_of_the_attempts() -> None
     own = pool._roster.states["a"]
     assert own is not made
     assert (own.in_flight, made.in_flight) == (0, 1)
-    for part in ("load", "belief", "rtt", "health"):
+    for part in ("load", "belief", "way", "health"):
         assert getattr(own, part) is not getattr(made, part)
     assert own.odds(START) == made.odds(START)
     assert own.load is not None

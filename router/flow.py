@@ -50,12 +50,14 @@ async def route(call: Call, desk: Desk, port: Port) -> tuple[Answer, Lease | Non
             outcome = await attempt(call, desk, port)
         except RouterError as error:
             error.attempts = tuple(call.attempts)
+            acquit(call, desk, port.now())
             if call.kept is not None and not error.maybe_processed:
                 return call.kept, None
             raise
         wait = next_wait(call, outcome, desk, port.now())
         if wait is None:
-            acquit(call, outcome, desk, port.now())
+            if outcome.verdict is not Verdict.DELIVERED:
+                acquit(call, desk, port.now())
             return conclude(call, outcome)
         await keep(call, outcome, port)
         await port.sleep(wait)

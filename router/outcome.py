@@ -94,11 +94,9 @@ def learn(
         desk.tokens.reject(token, now)
 
 
-def acquit(call: Call, outcome: Outcome, desk: Desk, now: float) -> None:
+def acquit(call: Call, desk: Desk, now: float) -> None:
     """Take the blame back from endpoints where one request failed alike wherever it went."""
     blamed = call.blamed
-    if outcome.verdict is Verdict.DELIVERED or len(blamed) < FAILED_ALIKE:
-        return
     alike = len({words for _, words in blamed}) == 1
     if alike and len({choice.endpoint.name for choice, _ in blamed}) >= FAILED_ALIKE:
         for choice, _ in blamed:

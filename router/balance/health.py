@@ -70,6 +70,7 @@ class Health:
     trouble: str | None = None
     _probe_failed_at: float = -math.inf
     _length: float = 0.0
+    _ejected_at: float = -math.inf
     _back_since: float = -math.inf
     _good: float = 0.0
     _bad: float = 0.0
@@ -98,10 +99,12 @@ class Health:
         out = self.trial or now < self.back_at(now)
         return Availability.EJECTED if out else Availability.TRIAL
 
-    def answered(self, now: float) -> None:
-        """Take an answer that speaks for the endpoint."""
+    def answered(self, now: float, *, sent: float = math.inf) -> None:
+        """Take an answer to a request sent at `sent`; from before an ejection it is old news."""
         self._count(now, good=1.0)
         self.success_at = now
+        if sent < self._ejected_at:
+            return
         if self.cause is not None or self.failures or self.trouble:
             self.recover(now)
 
@@ -210,6 +213,7 @@ class Health:
         self._length = min(failover.eject_cap, doubled) * chance.uniform(0.8, 1.2)
         self.ejections += 1
         self.cause = cause
+        self._ejected_at = now
         self.ejected_until = max(self.ejected_until, now + self._length)
 
     def recover(self, now: float) -> None:
@@ -219,5 +223,6 @@ class Health:
             self._good = self._bad = 0.0
         self.failures = self.probe_failures = 0
         self.ejected_until = 0.0
+        self._ejected_at = -math.inf
         self.cause = None
         self.trouble = None

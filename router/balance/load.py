@@ -44,7 +44,9 @@ ALONE_SETTLES = 20.0  # seconds
 ALONE_FADES, LONGEST_FADES = 120.0, 7200.0  # seconds
 CONFIRMED = 3.0  # deviations
 ALONE_GAIN = 0.1
-WARM_UP = 20
+WARM_UP = 20  # answers
+SUGGESTION = 4  # answers that what else suggests itself is worth
+TRUSTED = 9  # answers from which one that is out of proportion is doubted
 FIRST_DEVIATION = 0.3
 LEAST_DEVIATION = 0.1
 STALLS = 0.003
@@ -53,6 +55,7 @@ OUTLIER = 3.0
 NO_QUEUE, A_QUEUE = 1.0, 3.0  # requests
 QUEUE_MEMORY = 0.1
 NEARLY = 0.8
+UNSURE = 0.3
 TOTAL_GAIN = 0.1
 FRESH = 2.0  # seconds
 
@@ -160,16 +163,25 @@ class Load:
                 if first is choice:
                     break
 
-    def answered(self, elapsed: float, *, in_flight: int, now: float) -> None:
-        """Learn from an answer to a request that was one of `in_flight` when it was sent."""
+    def answered(
+        self, elapsed: float, *, in_flight: int, now: float, suggested: float | None = None
+    ) -> None:
+        """Learn from an answer.
+
+        Args:
+            elapsed: seconds that it took.
+            in_flight: of how many its request was one when it was sent.
+            now: monotonic seconds.
+            suggested: what else suggests itself for `alone`; the first answers are weighed with it.
+        """
         since, self.heard = now - self.heard, now
         if since > self._fades / 2 and self._samples:
             self._check(elapsed)
-        self._samples += 1
-        if self._samples == 1:
-            self.alone = max(elapsed, 1e-6)
+        if not self._samples:
+            self.alone = max(elapsed if suggested is None else suggested, LEAST_ALONE)
             self.deviation = FIRST_DEVIATION * self.alone + STALLS
-            return
+            self._samples = 0 if suggested is None else SUGGESTION
+        self._samples += 1
         crowd = in_flight / self.limit if in_flight > self.limit else 1.0
         cap = OUTLIER * self.deviation
         gain = self._gain(since)
@@ -180,7 +192,10 @@ class Load:
         self._correct_deviation(abs(beyond - surplus.value), gain)
         if in_flight >= NEARLY * self.limit:
             self._correct_limit(elapsed, in_flight, crowd)
-        self.alone += gain * clipped(elapsed / crowd - self.alone, cap)
+        step = elapsed / crowd - self.alone
+        if crowd > 1 and step < 0:
+            step *= UNSURE  # it may as well hold more than the limit says
+        self.alone += gain * (step if self._samples < TRUSTED else clipped(step, cap))
         self.alone = max(self.alone, LEAST_ALONE)
 
     def _check(self, elapsed: float) -> None:
@@ -203,12 +218,17 @@ class Load:
         self.deviation += gain * (size - self.deviation)
 
     def _correct_limit(self, elapsed: float, in_flight: int, crowd: float) -> None:
-        """Grow or shrink the limit by how many of those in flight seem to queue."""
+        """Grow or shrink the limit by how many of those in flight seem to queue.
+
+        Where many are always under way, whatever the limit, it is what they and their time tell.
+        """
         waiting = in_flight * max(-0.5, elapsed / self.alone - 1) / crowd
         self._queue += QUEUE_MEMORY * (waiting - self._queue)
         if self._queue > A_QUEUE:
             self._starting = False
-            self.limit = max(LEAST_LIMIT, self.limit - 1 / self.limit)
+            held = in_flight * self.alone / max(elapsed, LEAST_ALONE)
+            step = (1 if held > self.limit else -1) / self.limit
+            self.limit = max(LEAST_LIMIT, self.limit + step)
         elif self._queue < NO_QUEUE:
             self.limit += 1.0 if self._starting else 1 / self.limit
 

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "Cooling", "EndpointPool"]
 
-SKEW_TOLD_EVERY = 60.0
 FAULT_TOLD_EVERY = 60.0
 NOBODY: frozenset[str] = frozenset()
 
@@ -287,7 +286,8 @@ class EndpointPool:
     def absolve(self, choice: Choice, *, now: float) -> None:
         """Take back a failure that was not the endpoint's own: its request failed everywhere."""
         with self._lock:
-            self._absolve(choice.state, now, everybody=False)
+            if self._domains.common is None:  # else it was taken back already
+                self._absolve(choice.state, now, everybody=False)
 
     def _absolve(self, state: State | None, now: float, *, everybody: bool) -> None:
         if state is not None:

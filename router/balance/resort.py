@@ -56,7 +56,7 @@ def considered(
         return best, slate.why
     fresh = slate.pick_among(tried, within=within)
     if fresh is not None:
-        return fresh, Why.FRESH
+        return fresh, Why.FRESH if tried else Why.LEAST
     return last_resort(
         slate.members, tried, now=now, within=within, otherwise=otherwise
     ), Why.RESORT

@@ -7,7 +7,7 @@ Rule 1: a choice looks at a handful of prices. What costs time in proportion to 
         sorting, is done now and then; where they are many, off the path of a request.
 Rule 2: tiers come before cost. `first` are the best of the lowest tier that has anybody who can
         serve, `second` those of the next; what the first tier is too crowded for spills over.
-Rule 3: the favourite keeps its place unless another is better by more than 5 ms, 5 % and three
+Rule 3: the favourite keeps its place unless another is better by more than 5 ms, 5 % and five
         deviations of both estimates, in what lasts. What passes (a queue, late answers) moves
         requests at once, and leaves the favourite its place.
 Rule 4: where more than half are ejected, ejections are not believed (panic): who is ejected may be
@@ -72,6 +72,7 @@ class Slate:
         "_board",
         "_changes_at",
         "_margin",
+        "_names",
         "_outside",
         "_sorted_at",
         "_tiers",
@@ -103,6 +104,7 @@ class Slate:
         """
         self._board: list[float] | None = [] if shows_prices else None
         self.members = tuple(members)
+        self._names = frozenset(state.endpoint.name for state in self.members)
         self._outside = {} if outside is None else outside
         self.why = Why.LEAST
         self.first: tuple[State, ...] = ()
@@ -251,11 +253,11 @@ class Slate:
 
     def _spilt(self, best: State) -> State:
         """Return who of the next tier takes over what is too much for the first."""
-        other = min(self.second, key=PRICE)
-        if other.doubtful or other.crowded:
+        well = [state for state in self.second if not (state.doubtful or state.crowded)]
+        if not well:
             return best
         self.why = Why.SPILT
-        return other
+        return min(well, key=PRICE)
 
     def pick_among(self, tried: Collection[str], *, within: float) -> State | None:
         """Return the cheapest candidate that is not tried and can answer in so many seconds."""
@@ -270,7 +272,7 @@ class Slate:
         return (
             pinned.endpoint.name not in tried
             and pinned.least_rtt <= within
-            and pinned in self.members
+            and pinned.endpoint.name in self._names
             and pinned.availability(now) is Availability.READY
             and not (pinned.doubtful or pinned.crowded)
         )

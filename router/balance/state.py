@@ -155,12 +155,13 @@ class State:
         self.answers += 1
         choice.held = ANSWERED
         self.load.passed(choice)
-        self.load.answered(elapsed, in_flight=choice.in_flight, now=now)
+        suggested = self.way.estimate.total + self.typical if self.typical > 0 else None
+        self.load.answered(elapsed, in_flight=choice.in_flight, now=now, suggested=suggested)
         if self.belief is not None:
             self.belief.answered(now)
         was = self.health.cause
-        self.health.answered(now)
-        if was is not None:
+        self.health.answered(now, sent=choice.sent)
+        if was is not None and self.health.cause is None:
             self._come_back(AFTER_A_TRIAL, now)
 
     def _come_back(self, odds: float, now: float) -> None:

@@ -23,7 +23,7 @@ CALM_MOST = 0.1
 CALM_STEP = 1.0  # deviations
 STAYS = 1.0  # seconds
 NEWS = 1.0  # deviations
-FADES_EACH = 1.0  # seconds
+FADES_EACH = 2.0  # seconds
 MOST_FADES = 20.0  # seconds
 
 

@@ -87,11 +87,14 @@ class Agenda:
             self._next_turn = now + self._every
         if now < self._next_turn:
             return []
-        rounds, place = divmod(self._turn, len(names))
-        self._turn += 1
-        pace = self._every * (STALEST_EVERY if rounds else 1.0)
+        pace = self._every * (STALEST_EVERY if self._turn >= len(names) else 1.0)
         self._next_turn = now + pace * jitter(self._chance)
-        return [] if names[place] in views else [names[place]]
+        for _ in range(len(views) + 1):  # of so many, one at least is not worth a look
+            name = names[self._turn % len(names)]
+            self._turn += 1
+            if name not in views:
+                return [name]
+        return []
 
     def _forget(self, views: Mapping[str, ProbeView], names: Sequence[str]) -> None:
         if len(self._plans) > len(views):

@@ -107,9 +107,8 @@ def bars(scenario: Scenario, figures: Mapping[str, Figures]) -> Iterator[Bar]:
         limit = max(HOLE * hole.expected, FEWEST_MET)
         yield Bar(f"{scenario.name}: attempts into a black hole", hole.met, limit)
     if math.isfinite(scenario.flaps_bar):
-        for what, count in (("traffic", own.flaps), ("ranking", own.switches)):
-            rate = count / own.hours
-            yield Bar(f"{scenario.name}: flaps of {what} an hour", rate, scenario.flaps_bar)
+        rate = own.switches / own.hours
+        yield Bar(f"{scenario.name}: flaps of the favourite an hour", rate, scenario.flaps_bar)
 
 
 def _against_oracle(scenario: Scenario, own: Figures, oracle: Figures | None) -> Iterator[Bar]:

@@ -162,6 +162,19 @@ def test_candidates_come_cheapest_first_then_the_uncompared_then_who_is_out() ->
     ]
 
 
+def test_candidates_are_in_the_order_of_what_was_compared() -> None:
+    pool = pool_of("a", "b", "c")
+    for _ in range(26):
+        choose(pool, options=Options(regions="a"))
+    for _ in range(10):
+        choose(pool, options=Options(regions="b"))
+    decision = choose(pool).decision()
+    assert [c.name for c in decision.candidates] == ["b", "c", "a"]
+    prices = [c.price or 0.0 for c in decision.candidates]
+    assert prices == sorted(prices)
+    assert decision.reason == "28 ms expected, the least of 3; next is c with 30 ms"
+
+
 def test_a_request_that_goes_on_does_not_change_what_was_decided_before() -> None:
     pool, tried = pool_of("a", "b", "c"), {"a"}
     choice = pool.choose(Options(), tried=tried, now=START)

@@ -95,6 +95,7 @@ def test_of_two_endpoints_that_fail_alike_none_is_ejected() -> None:
     assert health(pool) == {"a": "healthy", "b": "healthy"}
     assert told == [f"{ALIKE}: the name does not resolve"]
     assert names(pool) == ["a", "b"]
+    assert [pool._roster.states[name].odds(START) for name in "ab"] == [-7.0, -7.0]
 
 
 def test_who_was_ejected_before_the_others_failed_is_back_as_well() -> None:

@@ -359,6 +359,16 @@ def test_an_ejection_that_would_not_have_come_without_the_failure_ends(
     assert made.failures == (failures if cause or not back else 0)
 
 
+def test_what_was_taken_back_counts_for_no_rate() -> None:
+    made = health("afafafaf")
+    for _ in range(4):
+        made.absolve(now=START, failover=FAILOVER)
+    assert made.success_bound() == pytest.approx(1.0)
+    for _ in range(9):
+        made.absolve(now=START, failover=FAILOVER)
+    assert made.success_bound() == pytest.approx(1.0), "not more than failed"
+
+
 def test_a_second_ejection_is_not_taken_back() -> None:
     made = health("fffff")
     fail(made, now=made.ejected_until, trial=True)

@@ -170,7 +170,7 @@ def test_to_begin_anew_is_to_forget_and_to_start_slowly() -> None:
     assert made.alone == 0.2
     for step in range(6):
         made.answered(0.2, in_flight=math.ceil(made.limit), now=START + 9.1 + step / 10)
-    assert made.limit == 7.0, "it doubles, since each answer lets one more in"
+    assert made.limit == 8.0, "it doubles, since each answer lets one more in"
 
 
 # -- silence
@@ -305,3 +305,24 @@ def test_how_long_bodies_take_is_told_apart() -> None:
         made.ended(1.0)
     assert made.total == pytest.approx(1.0, rel=0.01)
     assert made.alone == 0.1
+
+
+def test_the_first_answers_are_weighed_with_what_else_suggests_itself() -> None:
+    made = Load(0.1, now=START)
+    for number in range(3):
+        made.answered(0.2, in_flight=1, now=START + number / 10, suggested=0.1)
+    assert 0.12 < made.alone < 0.16
+    for number in range(3, 200):
+        made.answered(0.2, in_flight=1, now=START + number / 10, suggested=0.1)
+    assert expected(made) == pytest.approx(0.2, rel=0.02)
+
+
+@pytest.mark.parametrize("held", [8, 3, 20])
+def test_where_more_are_always_under_way_than_it_holds_the_limit_is_what_it_holds(
+    held: int,
+) -> None:
+    made = load(*[0.1] * 30)
+    for number in range(2000):
+        made.answered(0.1 * 32 / held, in_flight=32, now=START + number / 50)
+    assert made.limit / made.alone == pytest.approx(held / 0.1, rel=0.3)
+    assert 0.7 * held < made.limit < 1.7 * held

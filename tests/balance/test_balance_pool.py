@@ -366,3 +366,13 @@ def test_a_child_process_inherits_knowledge_and_no_attempts() -> None:
     trial.give_back()
     assert pool.in_flight() == {"a": 0, "b": 0}
     assert choose(pool, now=LATER).trial, "the parent's trial blocks the child's for ever"
+
+
+def test_an_answer_from_before_an_ejection_does_not_end_it() -> None:
+    pool = pool_of("a", "b")
+    late = choose(pool, now=START)
+    fail(pool, "a", 5, now=START + 1)
+    assert health(pool, START + 1)["a"] == "ejected"
+    pool.answered(late, 1.2, now=START + 1.2)
+    late.give_back()
+    assert health(pool, START + 1.2)["a"] == "ejected"

@@ -207,6 +207,19 @@ def test_service_that_traffic_sees_moves_the_traffic() -> None:
     assert chosen(pool, now=START + 2) == "b"
 
 
+def test_who_was_slow_long_ago_is_tried_again() -> None:
+    pool = pool_of("a", "b")
+    for step in range(20):
+        succeed(pool, "a", now=START + step / 10, elapsed=0.5)
+        succeed(pool, "b", now=START + step / 10, elapsed=0.05)
+    told = []
+    for minute in range(1, 60):
+        now = START + 60 * minute
+        told.append(chosen(pool, now=now))
+        succeed(pool, "b", now=now, elapsed=0.05)
+    assert (told[0], told[-1]) == ("b", "a")
+
+
 # -- many
 
 MANY = tuple(f"e{n:03}" for n in range(2 * FEW))

@@ -316,7 +316,6 @@ class Router:
         """Return the present state as plain data, without secrets."""
         return describe(
             ranking=self.pool.ranking(self.now()),
-            in_flight=self.pool.in_flight(),
             keeper=self.keeper,
             limiter=self.limiter,
         )

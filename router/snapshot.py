@@ -5,12 +5,13 @@ Rule: numbers and words, nothing secret, and nothing that could change under the
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from router.clock.reading import UNBOUNDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from router.balance.ranking import Ranked
     from router.clock.keeper import Keeper
@@ -20,12 +21,12 @@ __all__ = ["describe"]
 
 
 def describe(
-    *, ranking: Iterable[Ranked], in_flight: Mapping[str, int], keeper: Keeper, limiter: Limiter
+    *, ranking: Iterable[Ranked], keeper: Keeper, limiter: Limiter
 ) -> dict[str, Any]:
     """Return the state of a router's parts; times are milliseconds."""
     stamp = keeper.clock.now()
     return {
-        "endpoints": [_endpoint(ranked, in_flight.get(ranked.name, 0)) for ranked in ranking],
+        "endpoints": [_endpoint(ranked) for ranked in ranking],
         "clock": {
             "status": stamp.status,
             "source": stamp.source,
@@ -36,7 +37,7 @@ def describe(
     }
 
 
-def _endpoint(ranked: Ranked, in_flight: int) -> dict[str, Any]:
+def _endpoint(ranked: Ranked) -> dict[str, Any]:
     return {
         "name": ranked.name,
         "url": ranked.endpoint.url,
@@ -45,6 +46,12 @@ def _endpoint(ranked: Ranked, in_flight: int) -> dict[str, Any]:
         "source": ranked.source,
         "health": ranked.health,
         "skew_s": ranked.skew,
-        "in_flight": in_flight,
+        "in_flight": ranked.in_flight,
+        "limit": ranked.limit,
+        "first_byte_ms": ranked.alone * 1e3 if ranked.asked else None,
+        "total_ms": None if math.isnan(ranked.total) else ranked.total * 1e3,
+        "surplus_ms": ranked.surplus * 1e3,
+        "risk_ms": ranked.risk * 1e3,
+        "cost_ms": ranked.cost * 1e3,
         "reason": ranked.reason,
     }

@@ -107,7 +107,7 @@ class Ranked:
             basis = f"{self.rtt_ms:.1f} ± {self.spread_ms:.1f} ms {kind} over {probes}"
         parts = [basis]
         if self.misplaced:
-            parts.append("faster than light allows for its place: the place is wrong")
+            parts.append("faster than light allows for its place: it is elsewhere, or anycast")
         if self.skew is not None:
             parts.append(f"its clock is {off(self.skew)}")
         parts += self._spent()

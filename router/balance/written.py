@@ -76,5 +76,5 @@ def parts_in_words(candidate: Candidate) -> str:
 
 def _place(row: Ranked) -> str:
     if row.misplaced:
-        return "faster than light allows for its place: the place is wrong"
+        return "faster than light allows for its place: it is elsewhere, or anycast"
     return f"{row.prior.why}: {row.prior_ms:.0f} ms by geography"

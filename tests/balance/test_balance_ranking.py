@@ -102,7 +102,7 @@ def test_ordering_loses_nobody_and_puts_service_and_tiers_first(
 
 
 FAR = Prior(0.1, 0.25, 6237.0, "6 200 km away")
-TOO_FAST = "faster than light allows for its place: the place is wrong"
+TOO_FAST = "faster than light allows for its place: it is elsewhere, or anycast"
 MEASURED = Estimate(0.0304, 0.02, "measured", 8)
 PROBED = "30.4 ± 0.6 ms round trip over 8 probes"
 

@@ -11,15 +11,14 @@ The exit code is 1 if a bar is missed.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from simulation.runs import outcomes, progress, show_bars
 from traffic.chart import draw
 from traffic.figures import bars, table
 from traffic.measures import measure
@@ -28,7 +27,7 @@ from traffic.scenario import SCENARIOS, TUNED_ON, Scenario
 from traffic.world import simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from simulation.figures import Bar
     from traffic.result import Result
@@ -39,7 +38,6 @@ SEEDS, FIRST, QUICK_SEEDS = 3, 101, 1
 QUICK_SECONDS = 1800.0
 CHARTED = "six faults in a row"
 SHOWN = (OURS, "litellm", "peak-ewma", ORACLE)
-WIDTH = 40
 
 Runs = dict[str, list["Result"]]
 """By policy."""
@@ -59,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.perf_counter()
     jobs = plan(options)
     runs: dict[Scenario, Runs] = {}
-    for done, (job, result) in enumerate(outcomes(jobs, options.processes), 1):
+    for done, (job, result) in enumerate(outcomes(work, jobs, options.processes), 1):
         runs.setdefault(job.scenario, {}).setdefault(job.policy, []).append(result)
         progress(done, len(jobs))
     missed = show(runs)
@@ -122,30 +120,12 @@ def chosen(options: argparse.Namespace) -> list[Scenario]:
     return found
 
 
-def outcomes(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Result]]:
-    """Yield each job with its result, in order, worked on by so many processes."""
-    if processes == 1:
-        yield from ((job, work(job)) for job in jobs)
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, spawn) as pool:
-        yield from zip(jobs, pool.map(work, jobs), strict=True)
-
-
 def work(job: Job) -> Result:
     """Live through one world."""
     return simulate(job.scenario, seed=job.seed, policy=POLICIES[job.policy])
 
 
 # -- what is shown
-
-
-def progress(done: int, of: int) -> None:
-    """Draw on a terminal how far it is."""
-    if sys.stderr.isatty():
-        full = WIDTH * done // of
-        line = f"\r{'█' * full}{'░' * (WIDTH - full)} {done} of {of} runs"
-        print(line, end="\n" if done == of else "", file=sys.stderr, flush=True)
 
 
 def show(runs: dict[Scenario, Runs]) -> int:
@@ -155,11 +135,7 @@ def show(runs: dict[Scenario, Runs]) -> int:
         figures = {policy: measure(scenario, results) for policy, results in policies.items()}
         print(table(scenario, figures), end="\n\n")
         asked.extend(bars(scenario, figures))
-    missed = [bar for bar in asked if not bar.met]
-    for bar in missed:
-        print(f"MISSED  {bar.what}: {bar.figure:.3f} (bar {bar.limit:.3f})")
-    print(f"{len(asked) - len(missed)} of {len(asked)} bars are met")
-    return int(bool(missed))
+    return show_bars(asked)
 
 
 def chart(runs: dict[Scenario, Runs], options: argparse.Namespace) -> None:

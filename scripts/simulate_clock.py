@@ -12,22 +12,20 @@ from __future__ import annotations
 
 import argparse
 import logging
-import multiprocessing
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from simulation.dating import CASES, date_trials
 from simulation.day import Result, simulate
 from simulation.figures import date_bars, date_table, day_bars, day_table
+from simulation.runs import outcomes, progress, show_bars
 from simulation.scenario import HTTP, NTP, Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from simulation.figures import Bar
 
 __all__ = ["main"]
 
@@ -57,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.perf_counter()
     jobs = plan(options)
     days = {scenario: Result() for scenario in (*NTP, *HTTP)}
-    for done, (job, result) in enumerate(outcomes(jobs, options.processes), 1):
+    for done, (job, result) in enumerate(outcomes(work, jobs, options.processes), 1):
         days[job.scenario].add(result)
         progress(done, len(jobs))
     dates = {case: date_trials(case, trials=options.trials, seed=options.seed) for case in CASES}
@@ -102,16 +100,6 @@ def plan(options: argparse.Namespace) -> list[Job]:
     ]
 
 
-def outcomes(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Result]]:
-    """Yield each job with its result, in order, worked on by so many processes."""
-    if processes == 1:
-        yield from ((job, work(job)) for job in jobs)
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, spawn) as pool:
-        yield from zip(jobs, pool.map(work, jobs), strict=True)
-
-
 def work(job: Job) -> Result:
     """Simulate one day; what the clock logs of it would be read as today's."""
     logger = logging.getLogger("router.clock")
@@ -125,25 +113,6 @@ def work(job: Job) -> Result:
 def nothing(_: logging.LogRecord) -> bool:
     """Let no line of the log through."""
     return False
-
-
-# -- what is shown
-
-
-def progress(done: int, of: int) -> None:
-    """Count the runs on a terminal."""
-    if sys.stderr.isatty():
-        end = "\n" if done == of else ""
-        print(f"\r{done} of {of} runs", end=end, file=sys.stderr, flush=True)
-
-
-def show_bars(bars: Sequence[Bar]) -> int:
-    """Print the bars that are missed; return 1 if there are any."""
-    missed = [bar for bar in bars if not bar.met]
-    for bar in missed:
-        print(f"MISSED  {bar.what}: {bar.figure:g} (bar {bar.limit:g})")
-    print(f"{len(bars) - len(missed)} of {len(bars)} bars are met")
-    return int(bool(missed))
 
 
 if __name__ == "__main__":

@@ -127,7 +127,9 @@ def test_the_number_of_processes_makes_no_difference(script: ModuleType) -> None
     world = scenario(script, "near can carry all", seconds=2)
     jobs = [script.Job(world, policy, SEED) for policy in (OURS, ORACLE)]
 
-    assert list(script.outcomes(script.work, jobs, 1)) == list(script.outcomes(jobs, 2))
+    assert list(script.outcomes(script.work, jobs, 1)) == list(
+        script.outcomes(script.work, jobs, 2)
+    )
 
 
 def test_requests_come_at_the_same_moments_whatever_the_policy(script: ModuleType) -> None:

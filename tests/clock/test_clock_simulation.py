@@ -85,7 +85,9 @@ def test_a_seed_is_a_day_that_can_be_had_again(script: ModuleType) -> None:
 def test_the_number_of_processes_makes_no_difference(script: ModuleType) -> None:
     jobs = [script.Job(script.NTP[0], seed, hours=0.5, stamps=20) for seed in (1, 2)]
 
-    assert list(script.outcomes(script.work, jobs, 1)) == list(script.outcomes(jobs, 2))
+    assert list(script.outcomes(script.work, jobs, 1)) == list(
+        script.outcomes(script.work, jobs, 2)
+    )
 
 
 def test_a_majority_of_liars_is_noticed_by_the_simulation_and_fails_the_script(

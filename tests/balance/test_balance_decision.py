@@ -328,7 +328,8 @@ def test_each_candidate_has_a_line_and_strangers_share_one() -> None:
     decision = decision_of(*rows, tried=("again",), us="without tag eu", uk="not in tier 1")
     way = "30.4 ± 0.6 ms there and back"
     placed = "6 200 km away: 100 ms by geography"
-    wrong = "faster than light allows for its place: it is elsewhere, or anycast; its clock is 1.5 s behind"
+    wrong = "faster than light allows for its place: it is elsewhere, or anycast"
+    wrong += "; its clock is 1.5 s behind"
     told = {"again": "tried before in this request: connection refused"}
     assert written(decision, told) == [
         f"near       30 ms  {way}; 3 in flight; {placed}; healthy",

@@ -1,13 +1,15 @@
 """The story of one request, told once, for threads and for tasks.
 
     route     try, judge, wait if that helps, try again; then answer or say why not
-    attempt   permit → endpoint → token → time → send → judge, learn, note
+    attempt   permit → token → endpoint → time → send → judge, learn, note
 
 Rule 1: parts decide and never wait; the port does all waiting, blocking or suspending.
 Rule 2: whoever takes gives back: an attempt's Lease holds the permit and the in-flight count, and
         lives as long as the response's body.
-Rule 3: the time is settled here and taken when the headers leave (`departure`).
-Rule 4: an answer that was not good enough is kept, and given to the caller if no better one comes.
+Rule 3: the endpoint is chosen last, when nothing is left to wait for: what this host waits for
+        is no endpoint's slowness.
+Rule 4: the time is settled here and taken when the headers leave (`departure`).
+Rule 5: an answer that was not good enough is kept, and given to the caller if no better one comes.
 """
 
 from __future__ import annotations
@@ -64,14 +66,15 @@ async def route(call: Call, desk: Desk, port: Port) -> tuple[Answer, Lease | Non
 
 
 async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
-    """Try one endpoint: permit, place, token, time, send."""
+    """Try one endpoint: permit, token, place, time, send."""
     began = port.now()
     lease = Lease(await admitted(call, desk, port))
     try:
+        token = await current_token(call, desk, port)
+        await settled_clock(call, desk, port)
         choice = choose(call, desk, port)
         lease.hold(choice)
-        token = await current_token(call, desk, port)
-        await settled_clock(call, choice, desk, port)
+        check_clock(choice, desk)
         timeouts = attempt_timeouts(call, choice, desk, port)
         request = call.addressed_to(choice.endpoint, credentials(token), timeouts)
         departure = Departure(request, desk.keeper, desk.signer)
@@ -125,19 +128,24 @@ async def current_token(call: Call, desk: Desk, port: Port) -> Token | None:
     return token
 
 
-async def settled_clock(call: Call, choice: Choice, desk: Desk, port: Port) -> None:
-    """Wait briefly for a clock that is sure, right after the start; then see if it will do.
+async def settled_clock(call: Call, desk: Desk, port: Port) -> None:
+    """Wait briefly for a clock that is sure, right after the start."""
+    keeper, began = desk.keeper, port.now()
+    if keeper.stamper is None:
+        return
+    while (settling := keeper.settling(port.now())) > 0 and port.now() - began < SETTLED_WITHIN:
+        await port.sleep(min(settling, SETTLING_STEP, time_left(call, port)))
+
+
+def check_clock(choice: Choice, desk: Desk) -> None:
+    """See if the clock will do for a stamp.
 
     Raises:
         ClockError: the clock is too unsure, and `clock.when_unsure` is refuse.
     """
-    keeper, stamper, began = desk.keeper, desk.keeper.stamper, port.now()
-    if stamper is None:
-        return
-    while (settling := keeper.settling(port.now())) > 0 and port.now() - began < SETTLED_WITHIN:
-        await port.sleep(min(settling, SETTLING_STEP, time_left(call, port)))
-    if stamper.refuses:
-        stamper.check(keeper.stamp(choice.endpoint.name))
+    stamper = desk.keeper.stamper
+    if stamper is not None and stamper.refuses:
+        stamper.check(desk.keeper.stamp(choice.endpoint.name))
 
 
 def credentials(token: Token | None) -> list[Header]:

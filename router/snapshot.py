@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 
-def describe(
-    *, ranking: Iterable[Ranked], keeper: Keeper, limiter: Limiter
-) -> dict[str, Any]:
+def describe(*, ranking: Iterable[Ranked], keeper: Keeper, limiter: Limiter) -> dict[str, Any]:
     """Return the state of a router's parts; times are milliseconds."""
     stamp = keeper.clock.now()
     return {

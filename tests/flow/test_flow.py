@@ -223,6 +223,14 @@ def test_a_second_401_is_the_callers() -> None:
     assert {ranked.health for ranked in stage.pool.ranking(stage.clock())} == {"healthy"}
 
 
+def test_while_the_token_server_is_silent_no_endpoint_is_chosen_and_so_none_suspected() -> None:
+    stage, shop = with_tokens([])
+    shop.manager._spawn = lambda coroutine: (coroutine.close(), Future())[1]
+    with pytest.raises(router.DeadlineError, match="no access token came"):
+        stage.play(stage.call(options=router.Options(deadline=20.0)))
+    assert all(state.load is None for state in stage.pool._roster.states.values())
+
+
 def test_each_attempt_has_its_own_host_and_the_callers_headers() -> None:
     stage = Stage(["refused", 200])
     stage.play(stage.call())

@@ -216,3 +216,9 @@ class Endpoint:
     def origin(self) -> Origin:
         """The URL's parts, parsed once."""
         return parse_origin(self.url)
+
+    @functools.cached_property
+    def server(self) -> tuple[str, str, int, str | None]:
+        """Which server stands behind it: scheme, host, port, and the address if it is set."""
+        origin = self.origin
+        return origin.scheme, origin.host, origin.port, self.address

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "acquit", "conclude", "judge", "learn", "note"]
 
 PATIENCE = 1.0
+AS_USUAL = 2.0
+REFUSED = 400
 MOST_COOLING = 86400.0
 FAILED_ALIKE = 2
 
@@ -79,7 +81,8 @@ def learn(
 ) -> None:
     """Tell the parts that own state what was seen, `elapsed` seconds after sending."""
     status = None if outcome.answer is None else outcome.answer.status
-    if is_impatience(outcome.failure, elapsed, desk.failover.attempt_timeout):
+    longest = min(desk.failover.attempt_timeout, max(PATIENCE, AS_USUAL * choice.predicted))
+    if is_impatience(outcome.failure, elapsed, longest):
         return
     if blames_endpoint(outcome.verdict, status):
         words = f"answered {status}" if outcome.failure is None else outcome.failure.words
@@ -87,7 +90,10 @@ def learn(
         desk.pool.failed(choice, words, reached=reached, now=now)
         call.blamed.append((choice, words))
     elif outcome.verdict is Verdict.DELIVERED:
-        desk.pool.answered(choice, outcome.served, now=now)
+        typical = status is not None and status < REFUSED
+        desk.pool.answered(choice, outcome.served, now=now, typical=typical)
+    else:
+        desk.pool.heard(choice)
     if outcome.later is not None:
         desk.pool.cool(choice, min(outcome.later, MOST_COOLING), now=now)
     if outcome.verdict is Verdict.UNAUTHORISED and desk.tokens is not None and token is not None:
@@ -105,7 +111,7 @@ def acquit(call: Call, desk: Desk, now: float) -> None:
 
 def is_impatience(failure: SendFailure | None, elapsed: float, longest: float) -> bool:
     """Return whether the caller's own short time ended the attempt: that is no endpoint's fault."""
-    return failure is not None and failure.timed_out and elapsed < min(longest, PATIENCE)
+    return failure is not None and failure.timed_out and elapsed < longest
 
 
 def note(

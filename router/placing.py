@@ -68,7 +68,7 @@ class Places:
         configured = place_of(endpoint, self.locator, None)
         if configured is not None:
             return Place(configured, None, None)
-        known = self._resolved.get(endpoint.name)
+        known = self._resolved.get(endpoint.url)
         for address in (endpoint.address, endpoint.origin.host):
             if known is None and address is not None and is_address(address):
                 known = self._lookup(address)
@@ -88,7 +88,7 @@ class Places:
             address = await _resolve(endpoint)
             place = None if address is None else self._lookup(address)
             if place is not None:
-                self._resolved[endpoint.name] = place
+                self._resolved[endpoint.url] = place
                 pool.place(endpoint.name, self._prior(self._here, endpoint))
 
 

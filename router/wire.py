@@ -1,6 +1,6 @@
 """The wire: one connection pool an endpoint, over the family's own core.
 
-Rule 1: a pool an endpoint. In one shared pool a request's time grows with the idle connections to
+Rule 1: a pool a server. In one shared pool a request's time grows with the idle connections to
         other regions: with a hundred of them it took seven to fifteen times as long.
 Rule 2: raw pairs of bytes go straight to the core, so no request object is built on the way.
 Rule 3: the connection goes to `endpoint.address` where that is set; Host and the TLS name stay
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from router.endpoint import Endpoint
     from router.families import Family
     from router.lease import Lease
+
+    Server = tuple[str, str, int, str | None]
 
 __all__ = ["AsyncWires", "Wires"]
 
@@ -103,12 +105,12 @@ class Wires(_Pools):
     def reset_after_fork(self) -> None:
         """Leave the parent's connections to the parent."""
         self._closed = False
-        self._pools: dict[Endpoint, Any] = {}
+        self._pools: dict[Server, Any] = {}
         self._lock = threading.Lock()
 
     def send(self, request: Outgoing) -> Answer:
         """Send and return the response with its body unread; raise SendFailure."""
-        pool = self._pools.get(request.endpoint) or self._open(request.endpoint)
+        pool = self._pools.get(request.endpoint.server) or self._open(request.endpoint)
         try:
             return self._answer(pool.handle_request(self._request(request)))
         except Exception as error:
@@ -119,9 +121,10 @@ class Wires(_Pools):
         with self._lock:
             if self._closed:
                 raise ClosedError(CLOSED)
-            if endpoint not in self._pools:
-                self._pools[endpoint] = self._pool(self._family.core.ConnectionPool, endpoint)
-            return self._pools[endpoint]
+            server = endpoint.server
+            if server not in self._pools:
+                self._pools[server] = self._pool(self._family.core.ConnectionPool, endpoint)
+            return self._pools[server]
 
     def keep(self, answer: Answer) -> Answer:
         """Read a short body, close, and return the answer in memory."""
@@ -159,7 +162,7 @@ class AsyncWires(_Pools):
     def reset_after_fork(self) -> None:
         """Leave the parent's connections to the parent."""
         self._closed = False
-        self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Endpoint, Any]] = (
+        self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Server, Any]] = (
             weakref.WeakKeyDictionary()
         )
         self._abandoned: set[asyncio.Task[None]] = set()
@@ -168,17 +171,18 @@ class AsyncWires(_Pools):
     async def send(self, request: Outgoing) -> Answer:
         """Send and return the response with its body unread; raise SendFailure."""
         pools = self._pools()
-        pool = pools.get(request.endpoint)
+        server = request.endpoint.server
+        pool = pools.get(server)
         if pool is None:
             kind = self._family.core.AsyncConnectionPool
-            pool = pools[request.endpoint] = self._pool(kind, request.endpoint)
+            pool = pools[server] = self._pool(kind, request.endpoint)
         try:
             return self._answer(await pool.handle_async_request(self._request(request)))
         except Exception as error:
             self._failed(error)
             raise
 
-    def _pools(self) -> dict[Endpoint, Any]:
+    def _pools(self) -> dict[Server, Any]:
         loop = asyncio.get_running_loop()
         with self._lock:
             if self._closed:

@@ -47,6 +47,10 @@ class Belief:
         """Take a failure; `late`: what the silence before it says, in nats."""
         self._set(self.odds(now) + FAILURE + late, now)
 
+    def silent(self, late: float, now: float) -> None:
+        """Take a request that was given up while it was late by so many nats."""
+        self._set(self.odds(now) + min(late, FAILURE), now)
+
     def answered(self, now: float) -> None:
         """Take an answer."""
         if self._odds > UNLIKELY:

@@ -27,6 +27,7 @@ class Why(enum.Enum):
 
     LEAST = "least"  # it was expected to cost least
     KEPT = "kept"  # another is better, but not by enough to move
+    CURIOUS = "curious"  # it was never asked, and would hardly cost more
     SPILT = "spilt"  # the tiers before are too crowded, or probably broken
     PINNED = "pinned"  # the conversation was here before
     FRESH = "fresh"  # it is the best of those that this request was not at
@@ -46,6 +47,7 @@ AGAINST = {
     Why.LEAST: "{mine}, the least of {count}; next is {rival}",
     Why.KEPT: "{mine}, which is not enough worse than {rival} to leave it",
     Why.FRESH: "{mine}, the least of those not tried before; next is {rival}",
+    Why.CURIOUS: "it was never asked, and {mine} is hardly more than {rival}",
     Why.SPILT: "the tier before is too crowded or in doubt: {mine} here, {rival} there",
 }
 

@@ -29,6 +29,7 @@ Cause = Literal["unreachable", "failing"]
 PROBE_FAILURES = 3
 TRAFFIC_PROVES = 30.0  # seconds
 PROBE_SPEAKS = 10.0  # seconds
+TRIALS_APART = 1.0  # seconds
 LONGEST_EXPONENT = 32
 COUNTS_FADE = 15.0  # seconds; on average as old as what a window of 30 s holds
 LEAST_SUCCESS = 0.8
@@ -215,6 +216,10 @@ class Health:
         self.cause = cause
         self._ejected_at = now
         self.ejected_until = max(self.ejected_until, now + self._length)
+
+    def put_off(self, now: float) -> None:
+        """Take a trial that decided nothing: the next one has to wait a little."""
+        self.ejected_until = max(self.ejected_until, now + TRIALS_APART)
 
     def recover(self, now: float) -> None:
         """Let it serve again."""

@@ -16,8 +16,8 @@ Rule 3: silence is evidence. While requests sent after the last one that was ans
         A request overtaken by a later one is a stall of its own and says nothing of the endpoint.
 Rule 4: what is not heard of any more is forgotten: a surplus fades, but while a request is out that
         will tell, it does not. So a doubtful endpoint is tried by one request, not by a crowd.
-Rule 5: `alone` fades too, towards what probes and the other endpoints suggest, far more slowly, and
-        twice as slowly each time that an answer confirms what was known.
+Rule 5: `alone` fades too, towards what probes and the other endpoints suggest, far more slowly: the
+        more slowly, the more answers stand behind it and the more often it was confirmed.
 
 Against `latency * (in flight + 1)`, as Peak-EWMA has it: that spills to a region 200 ms away
 because a near one holds ten requests that it could serve at once (`scripts/simulate.py`).
@@ -42,6 +42,7 @@ LEAST_SURPLUS = -0.5
 LEAST_ALONE = 1e-6  # seconds
 ALONE_SETTLES = 20.0  # seconds
 ALONE_FADES, LONGEST_FADES = 120.0, 7200.0  # seconds
+FADES_EACH = 6.0  # seconds, for each answer
 CONFIRMED = 3.0  # deviations
 ALONE_GAIN = 0.1
 WARM_UP = 20  # answers
@@ -118,6 +119,11 @@ class Load:
         self._queue = 0.0
 
     @property
+    def _memory(self) -> float:
+        """Seconds that `alone` takes to fade: less where few answers stand behind it."""
+        return min(self._fades, FADES_EACH * self._samples)
+
+    @property
     def surplus(self) -> float:
         """By how many seconds answers took longer than the model says, of late."""
         return self._surplus.value
@@ -136,12 +142,12 @@ class Load:
         idle = now - self.heard - STAYS
         if idle <= 0:
             return self.alone
-        return suggested + (self.alone - suggested) * exp(-idle / self._fades)
+        return suggested + (self.alone - suggested) * exp(-idle / self._memory)
 
     def silence(self, now: float) -> float:
         """Return the evidence that nothing comes back, in nats; 0 while everything is in time."""
         evidence = 0.0
-        for choice in self.ahead:
+        for choice in list(self.ahead):  # a finalizer may end one meanwhile
             late = self.lateness(choice, now)
             if late <= 0:
                 break
@@ -157,10 +163,9 @@ class Load:
         """Note that this attempt ended; those sent before it are overtaken."""
         ahead = self.ahead
         if choice in ahead:
-            while True:
-                first = next(iter(ahead))
-                del ahead[first]
-                if first is choice:
+            for other in list(ahead):  # a finalizer may end one meanwhile
+                ahead.pop(other, None)
+                if other is choice:
                     break
 
     def answered(
@@ -174,8 +179,8 @@ class Load:
             now: monotonic seconds.
             suggested: what else suggests itself for `alone`; the first answers are weighed with it.
         """
-        since, self.heard = now - self.heard, now
-        if since > self._fades / 2 and self._samples:
+        since, self.heard = max(0.0, now - self.heard), now
+        if since > self._memory / 2 and self._samples:
             self._check(elapsed)
         if not self._samples:
             self.alone = max(elapsed if suggested is None else suggested, LEAST_ALONE)

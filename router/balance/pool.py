@@ -234,21 +234,31 @@ class EndpointPool:
         """Do what `Choice.give_back` says."""
         with self._lock:
             if choice.held:
-                choice.state.ended(choice, self._clock())
+                now = self._clock()
+                choice.state.ended(choice, now)
                 choice.held = RETURNED
-                if choice.trial:
+                if choice.trial and choice.undecided:
+                    choice.state.health.put_off(now)
                     self._end_trial(choice)
 
     # -- learning
 
-    def answered(self, choice: Choice, elapsed: float, *, now: float) -> None:
-        """Take an answer that speaks for the endpoint, `elapsed` seconds after sending."""
+    def heard(self, choice: Choice) -> None:
+        """Note that something came back which says neither that it works nor that it does not."""
+        with self._lock:
+            choice.state.heard(choice)
+
+    def answered(self, choice: Choice, elapsed: float, *, now: float, typical: bool = True) -> None:
+        """Take an answer that speaks for the endpoint, `elapsed` seconds after sending.
+
+        `typical` tells whether it says how long requests take: one that was refused does not.
+        """
         state = choice.state
         with self._lock:
             if choice.trial:
                 self._end_trial(choice)
             was = state.health.cause
-            state.answered(choice, elapsed, now=now)
+            state.answered(choice, elapsed, now=now, typical=typical)
             self._domains.answered()
             self._learnt(state, was, now)
 
@@ -369,9 +379,9 @@ class EndpointPool:
         return order(rows, favourite=None if favourite is None else favourite.endpoint.name)
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all endpoints."""
+        """Return the names of all endpoints that any request may use."""
         with self._lock:
-            return tuple(self._roster.states)
+            return tuple(state.endpoint.name for state in self._roster.everybody.members)
 
     def endpoint(self, name: str) -> Endpoint | None:
         """Return the endpoint of that name, if there is one."""

@@ -147,8 +147,8 @@ class Roster:
 
     def watched(self) -> list[State]:
         """Return the endpoints that are worth a probe of their own, the best first."""
-        if len(self.states) <= FEW:
-            return sorted(self.states.values(), key=by_tier_and_cost)
+        if self.everybody.is_small:
+            return sorted(self.everybody.members, key=by_tier_and_cost)
         few = dict.fromkeys(self.everybody.first + self.everybody.second)
         for group in (self._asked, self._ailing):
             few |= dict.fromkeys(islice(group.values(), FEW))

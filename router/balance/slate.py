@@ -10,7 +10,9 @@ Rule 2: tiers come before cost. `first` are the best of the lowest tier that has
 Rule 3: the favourite keeps its place unless another is better by more than 5 ms, 5 % and five
         deviations of both estimates, in what lasts. What passes (a queue, late answers) moves
         requests at once, and leaves the favourite its place.
-Rule 4: where more than half are ejected, ejections are not believed (panic): who is ejected may be
+Rule 4: who was never asked is thought to serve as others do. Where it would cost a quarter more at
+        most, one request finds out; else a slow favourite would be kept for ever.
+Rule 5: where more than half are ejected, ejections are not believed (panic): who is ejected may be
         asked again, at the price of somebody who is probably broken.
 """
 
@@ -41,6 +43,7 @@ SORT_EVERY = 0.05  # seconds
 REFRESH_EVERY = 0.005  # seconds
 LEAST_GAIN = 0.005  # seconds
 LEAST_SHARE = 0.05
+CURIOUS = 1.25
 LASTING_SURE = 5.0
 PASSING_SURE = 1.5
 PRICE = attrgetter("price")
@@ -76,6 +79,7 @@ class Slate:
         "_outside",
         "_sorted_at",
         "_tiers",
+        "curious",
         "favourite",
         "first",
         "fresh_until",
@@ -117,6 +121,7 @@ class Slate:
         self._changes_at = -math.inf
         self._sorted_at = -math.inf
         self._margin = 0.0
+        self.curious: State | None = None
         self._tiers: list[list[State]] = []
 
     @property
@@ -156,6 +161,8 @@ class Slate:
 
     def adopt(self, order: Sequence[State], now: float, typical: float) -> None:
         """Take this order of the members."""
+        if not self.is_small:
+            self.panic = _most_are_out(order, now)
         self._sorted_at = now
         self._tiers = [list(tier) for _, tier in groupby(order, key=TIER)]
         self._line_up(now, typical)
@@ -222,10 +229,8 @@ class Slate:
 
     def _is_panic(self, now: float) -> bool:
         if not self.is_small:
-            return False
-        present = [state for state in self.members if not state.drained]
-        ejected = sum(s.health.availability(now) is Availability.EJECTED for s in present)
-        return 2 * ejected > len(present)
+            return self.panic  # as of the last sort
+        return _most_are_out(self.members, now)
 
     # -- choosing
 
@@ -234,6 +239,8 @@ class Slate:
         first = self.first
         if not first:
             return None
+        if self.curious is not None:
+            return self._curiosity(self.curious)
         board = self._board
         self.prices = prices = [*map(PRICE, first)] if board is None else board.copy()
         least = min(prices)
@@ -250,6 +257,13 @@ class Slate:
         if self.second and (best.doubtful or best.crowded):
             return self._spilt(best)
         return best
+
+    def _curiosity(self, state: State) -> State:
+        """Ask who was never asked, once."""
+        self.curious = None
+        self.prices = [*map(PRICE, self.first)]
+        self.why = Why.CURIOUS
+        return state
 
     def _spilt(self, best: State) -> State:
         """Return who of the next tier takes over what is too much for the first."""
@@ -290,15 +304,36 @@ class Slate:
         if favourite is None or favourite.guessed or favourite not in self.first:
             favourite = best
         noise = math.hypot(best.lasting_noise, favourite.lasting_noise)
-        if favourite.lasting - best.lasting > _margin(favourite.lasting, LASTING_SURE * noise):
+        if favourite.lasting - best.lasting > _margin(favourite, LASTING_SURE * noise):
             favourite = best
         self.favourite = favourite
-        self._margin = _margin(favourite.lasting, PASSING_SURE * favourite.passing_noise)
+        self._margin = _margin(favourite, PASSING_SURE * favourite.passing_noise)
+        self.curious = self._never_asked(favourite)
+
+    def _never_asked(self, favourite: State) -> State | None:
+        """Return who was never asked, and would hardly cost more than the favourite does."""
+        if not favourite.asked:
+            return None
+        most = CURIOUS * favourite.lasting
+        return next(
+            (
+                s
+                for s in self.first
+                if not (s.asked or s.in_flight or s.doubtful) and s.cost <= most
+            ),
+            None,
+        )
 
 
-def _margin(cost: float, noise: float) -> float:
-    """Return by how many seconds another has to be better."""
-    return max(LEAST_GAIN, LEAST_SHARE * cost, noise)
+def _most_are_out(states: Iterable[State], now: float) -> bool:
+    present = [state for state in states if not state.drained]
+    ejected = sum(s.health.availability(now) is Availability.EJECTED for s in present)
+    return 2 * ejected > len(present)
+
+
+def _margin(favourite: State, noise: float) -> float:
+    """Return by how much another's price has to be lower."""
+    return max(LEAST_GAIN * favourite.share, LEAST_SHARE * favourite.lasting, noise)
 
 
 def _row(state: State, now: float) -> Ranked:

@@ -132,6 +132,7 @@ class State:
         choice.predicted = setup + (alone if count < limit else alone * count / limit)
         choice.sent = now
         load.ahead[choice] = None
+        self.restless = True
         count += 1
         if count > limit:
             alone *= count / limit
@@ -144,19 +145,35 @@ class State:
         self.in_flight -= 1
         load = self.load
         assert load is not None, "an end follows a beginning"
-        load.ahead.pop(choice, None)
+        if choice in load.ahead:  # given up unanswered: what its silence says is not lost
+            self._doubt_silence(choice, now)
+            load.ahead.pop(choice, None)
         if choice.held == ANSWERED:
             load.ended(now - choice.sent)
         self.settle()
 
-    def answered(self, choice: Choice, elapsed: float, *, now: float) -> None:
-        """Take an answer that speaks for the endpoint."""
+    def _doubt_silence(self, choice: Choice, now: float) -> None:
+        assert self.load is not None, "silence follows a request"
+        late = self.load.lateness(choice, now)
+        if late > 0:
+            self._belief().silent(late, now)
+            self.reprice(now, self.typical)
+
+    def _belief(self) -> Belief:
+        if self.belief is None:
+            self.belief = Belief()
+        return self.belief
+
+    def answered(self, choice: Choice, elapsed: float, *, now: float, typical: bool = True) -> None:
+        """Take an answer that speaks for it; `typical`: also of how long requests take."""
         assert self.load is not None, "an answer follows a request"
         self.answers += 1
         choice.held = ANSWERED
         self.load.passed(choice)
-        suggested = self.way.estimate.total + self.typical if self.typical > 0 else None
-        self.load.answered(elapsed, in_flight=choice.in_flight, now=now, suggested=suggested)
+        if typical:
+            suggested = self.way.estimate.total + self.typical if self.typical > 0 else None
+            in_flight = choice.in_flight
+            self.load.answered(elapsed, in_flight=in_flight, now=now, suggested=suggested)
         if self.belief is not None:
             self.belief.answered(now)
         was = self.health.cause
@@ -164,11 +181,14 @@ class State:
         if was is not None and self.health.cause is None:
             self._come_back(AFTER_A_TRIAL, now)
 
+    def heard(self, choice: Choice) -> None:
+        """Note that something came back."""
+        if self.load is not None:
+            self.load.passed(choice)
+
     def _come_back(self, odds: float, now: float) -> None:
         """Begin again, slowly: what it was like before is no evidence of what it is."""
-        if self.belief is None:
-            self.belief = Belief()
-        self.belief.begin(odds, now)
+        self._belief().begin(odds, now)
         if self.load is not None:
             self.load.begin()
 
@@ -186,9 +206,7 @@ class State:
         assert self.load is not None, "a failure follows a request"
         self.errors += 1
         self.load.passed(choice)
-        if self.belief is None:
-            self.belief = Belief()
-        self.belief.failed(now, late=self.load.lateness(choice, now))
+        self._belief().failed(now, late=self.load.lateness(choice, now))
         self.health.failed(
             words, reached=reached, trial=choice.trial, now=now, failover=failover, chance=chance
         )

@@ -7,7 +7,7 @@ Rule: it names what endpoints have; a word that none has is a mistake, since dat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from router.config.section import Section
 from router.options import NO_OPTIONS, Options
@@ -37,6 +37,8 @@ def _tiers(value: object) -> tuple[int, ...] | None:
     if value is None:
         return None
     listed = value if isinstance(value, list | tuple) else (value,)
+    if not listed:
+        raise ValueError("write a number or a list of numbers, such as 1 or [1, 2]")
     return tuple(dict.fromkeys(parse_count(tier) for tier in listed))
 
 
@@ -51,11 +53,15 @@ Tiers = Annotated[tuple[int, ...] | None, Parsed(_tiers, _INTEGERS)]
 class Allow(Section):
     """Which endpoints any request may use; a request's Options can only narrow it.
 
+    What a file leaves empty is refused: a variable that is not set must not allow everything.
+
     Attributes:
         regions: region codes or names of endpoints, any of them.
         tags: words that an endpoint must carry, all of them.
         tiers: numbers of tiers, any of them.
     """
+
+    null_is_default: ClassVar[bool] = False
 
     regions: Words = None
     tags: Words = None

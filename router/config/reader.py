@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
+EMPTY = "is empty: write what it names, or leave the key out"
 SHOWN_KEY = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
 
 
@@ -48,13 +49,27 @@ class Reader:
                 found[key] = self._field(entry.value, known[key], (*path, key))
             else:
                 self._report_unknown(key, node, path, known)
+        if not getattr(section, "null_is_default", True):
+            self._refuse_empty(node, found, path)
         return {key: value for key, value in found.items() if value is not None}
+
+    def _refuse_empty(self, node: Mapping, found: dict[str, Any], path: Path) -> None:
+        """Refuse what is empty in a section whose silence would mean more than its writer meant."""
+        for key, value in found.items():
+            if value is None and not self._problems.settled((*path, key)):
+                self._problems.refuse((*path, key), node.entries[key].value.place, EMPTY)
+        if not found and not self._problems.settled(path):
+            self._problems.refuse(path, node.place, EMPTY)
 
     def _field(self, node: Node, shape: Shape, path: Path) -> Any:
         if shape.secret:
             return self._secret(node, path)
-        if shape.section is None or _is_null(node):
+        if shape.section is None:
             return self._value(node, path)
+        if _is_null(node):
+            if not getattr(shape.section, "null_is_default", True):
+                self._problems.refuse(path, node.place, EMPTY)
+            return None
         if not shape.many:
             return self.section(node, shape.section, path)
         if not isinstance(node, Sequence):

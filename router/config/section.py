@@ -13,6 +13,8 @@ class Section:
     """What every section does when it is made: parse its fields, check them, refuse the unknown."""
 
     __slots__ = ()
+    null_is_default: ClassVar[bool] = True
+    """Whether a file may leave the section, or a value of it, empty."""
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:

@@ -13,6 +13,8 @@ from router.clock.reading import UNBOUNDED
 from router.failover.verdict import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from router.balance.decision import Decision
     from router.balance.ranking import Ranked
     from router.call import Header
@@ -101,6 +103,20 @@ class Attempt:
         """Whether the endpoint said that the request's timestamp was wrong."""
         return self.verdict == Verdict.SKEWED.value
 
+    @staticmethod
+    def story(attempts: Sequence[Attempt]) -> str:
+        """Return the story of a request in lines of text."""
+        lines = []
+        tried: dict[str, str] = {}
+        for number, attempt in enumerate(attempts, 1):
+            lines.append(f"attempt {number}: {attempt}")
+            lines.append(f"  why {attempt.endpoint}: {attempt.decision.reason}")
+            lines += [f"  {line}" for line in written(attempt.decision, tried)]
+            tried[attempt.endpoint] = f"tried before in this request: {attempt.result}"
+            if attempt.stamped is not None:
+                lines.append(f"  stamped {attempt.stamped}")
+        return "\n".join(lines)
+
     def __str__(self) -> str:
         return f"{self.endpoint}: {self.result} after {self.elapsed * 1e3:.1f} ms"
 
@@ -118,16 +134,7 @@ class Trace:
 
     def explain(self) -> str:
         """Return the story of the request: what was tried, why there, and against whom."""
-        lines = []
-        tried: dict[str, str] = {}
-        for number, attempt in enumerate(self.attempts, 1):
-            lines.append(f"attempt {number}: {attempt}")
-            lines.append(f"  why {attempt.endpoint}: {attempt.decision.reason}")
-            lines += [f"  {line}" for line in written(attempt.decision, tried)]
-            tried[attempt.endpoint] = f"tried before in this request: {attempt.result}"
-            if attempt.stamped is not None:
-                lines.append(f"  stamped {attempt.stamped}")
-        return "\n".join(lines)
+        return Attempt.story(self.attempts)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain data for a log or JSON."""

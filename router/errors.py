@@ -85,6 +85,10 @@ class RouterError(Exception):
         self.retry_after = retry_after
         """Seconds from now after which a new try makes sense, where known."""
 
+    def explain(self) -> str:
+        """Return the story of the request: what was tried, why there, and against whom."""
+        return self.attempts[0].story(self.attempts) if self.attempts else str(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the class of this tree, without the HTTP family's part and its request."""
         ours = next(cls for cls in type(self).__mro__ if globals().get(cls.__name__) is cls)

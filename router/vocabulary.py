@@ -48,7 +48,7 @@ class Vocabulary:
     def _hint(self, kind: str, word: str) -> str:
         others = [other for other, known in self._known.items() if word in known]
         if others:
-            return f"it is a {others[0]}"
+            return f"it is a {others[0]}: ask for {others[0]}s"
         close = difflib.get_close_matches(word, self._known[kind], n=1)
         return f"did you mean {close[0]}?" if close else f"known: {_listed(self._known[kind])}"
 

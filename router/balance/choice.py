@@ -6,6 +6,7 @@ Rule 2: it keeps what was decided by, as references; words are made when somebod
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from router.balance.decision import Decision
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
     from router.balance.decision import Why
     from router.balance.pool import EndpointPool
+    from router.balance.ranking import Ranked
     from router.balance.slate import Standing
     from router.balance.state import State
     from router.endpoint import Endpoint
 
-    Basis = tuple[Standing, Sequence[float], Collection[str], Why]
-    """How candidates stood, what the first of them cost, who was tried, and what decided."""
+    Basis = tuple[Standing, Sequence[float], Collection[str], Why, float]
+    """How candidates stood, what the first of them cost, who was tried, what decided, and how many
+    seconds were left."""
 
 __all__ = ["ANSWERED", "HELD", "RETURNED", "Choice", "Cooling"]
 
@@ -45,12 +48,14 @@ class Choice:
         in_flight: attempts under way there, this one included.
         sent, predicted: when it was sent, and seconds after which its answer was expected; `setup`
             of these are for a new connection, as long as the request may have to wait for one.
+        busy: seconds that this process had computed when it was sent.
         basis: what was decided by, see `decision`.
         state, pool, held, undecided: the pool's own; only the pool touches them.
     """
 
     __slots__ = (
         "basis",
+        "busy",
         "held",
         "in_flight",
         "pool",
@@ -62,7 +67,7 @@ class Choice:
         "trial",
         "undecided",
     )
-    in_flight: int
+    busy: float
     predicted: float
     sent: float
     setup: float
@@ -73,6 +78,7 @@ class Choice:
         self.pool = pool
         self.basis = basis
         self.price = state.price
+        self.in_flight = 0
         self.trial = False
         self.held = HELD
 
@@ -89,10 +95,10 @@ class Choice:
     def decision(self) -> Decision:
         """Return what was decided by, for explanations."""
         state = self.state
-        standing, prices, tried, why = self.basis
-        rows = standing.rows
+        standing, prices, tried, why, within = self.basis
+        rows = tuple(self._as_decided(row) for row in standing.rows)
         if all(row.endpoint is not state.endpoint for row in rows):
-            rows = (*rows, state.row or state.ranked(self.sent))
+            rows = (*rows, self._as_decided(state.row or state.ranked(self.sent)))
         return Decision(
             state.endpoint.name,
             self.price,
@@ -102,12 +108,19 @@ class Choice:
             tried=tried,
             why=why,
             trial=self.trial,
+            within=within,
         )
+
+    def _as_decided(self, row: Ranked) -> Ranked:
+        """Return the row of the chosen one with what was under way when it was chosen."""
+        if row.endpoint is not self.state.endpoint or not self.in_flight:
+            return row
+        return replace(row, in_flight=self.in_flight - 1)
 
     def departed(self, now: float) -> None:
         """Note that the request has a connection and is written now."""
         self.predicted -= self.setup
-        self.sent = now
+        self.sent, self.busy = now, self.state.host.busy
 
     def give_back(self) -> None:
         """Return the in-flight count and the trial; a second call does nothing."""

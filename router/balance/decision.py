@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidate", "Decision", "Why"]
 
+IN_RESERVE = "in reserve"
 OUT = frozenset({"ejected", "cooling", "drained"})
 
 
@@ -36,7 +37,7 @@ class Why(enum.Enum):
 
 ALONE = {
     Why.PINNED: "the conversation was here before, and it is well",
-    Why.RESORT: "nobody else is left to ask",
+    Why.RESORT: "nobody is well and fresh: it is the least bad",
 }
 ONLY = "it is the only one that may serve now"
 UNCOMPARED = {
@@ -47,7 +48,7 @@ AGAINST = {
     Why.LEAST: "{mine}, the least of {count}; next is {rival}",
     Why.KEPT: "{mine}, which is not enough worse than {rival} to leave it",
     Why.FRESH: "{mine}, the least of those not tried before; next is {rival}",
-    Why.CURIOUS: "it was never asked, and {mine} is hardly more than {rival}",
+    Why.CURIOUS: "it was never asked, and {mine} is hardly more than elsewhere",
     Why.SPILT: "the tier before is too crowded or in doubt: {mine} here, {rival} there",
 }
 
@@ -111,6 +112,7 @@ class Decision:
         trial: whether the attempt decides if the endpoint comes back.
         tried: names of endpoints that the request had been to before.
         outside: names of endpoints that constraints exclude, each with the constraint.
+        within: seconds that were left for an answer.
     """
 
     __slots__ = (
@@ -122,6 +124,7 @@ class Decision:
         "trial",
         "tried",
         "why",
+        "within",
     )
 
     def __init__(
@@ -135,6 +138,7 @@ class Decision:
         tried: Collection[str],
         why: Why,
         trial: bool,
+        within: float = math.inf,
     ) -> None:
         """Keep what was decided by.
 
@@ -147,11 +151,12 @@ class Decision:
             tried: names of endpoints that the request had been to before.
             why: what decided.
             trial: whether the attempt decides if the endpoint comes back.
+            within: seconds that were left for an answer.
         """
         self._name, self._price = name, price
         self._rows, self._prices = rows, prices
         self.outside = outside
-        self.tried, self.why, self.trial = tried, why, trial
+        self.tried, self.why, self.trial, self.within = tried, why, trial, within
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -170,6 +175,12 @@ class Decision:
             elif row.health in OUT:
                 words = f"{row.health}: {row.trouble}" if row.trouble else row.health
                 yield Candidate(row, None, words)
+            elif row.least > self.within:
+                yield Candidate(
+                    row, price, f"no answer within {self.within * 1e3:.0f} ms from there"
+                )
+            elif price is None:
+                yield Candidate(row, None, f"{IN_RESERVE}: tier {row.endpoint.tier}")
             else:
                 yield Candidate(row, price)
 
@@ -184,13 +195,17 @@ class Decision:
         mine = f"{self._price * 1e3:.0f} ms expected"
         if self.trial:
             return f"it was out, and this attempt decides whether it is back ({mine})"
-        others = [c for c in self.candidates if c.excluded is None and c.name != self._name]
-        rivals = [c for c in others if c.price is not None]
+        others = [c for c in self.candidates if c.name != self._name]
+        rivals = [c for c in others if c.price is not None and c.excluded is None]
+        others = rivals or [c for c in others if (c.excluded or "").startswith(IN_RESERVE)]
         if self.why in ALONE or not rivals:
             words = UNCOMPARED.get(self.why, ONLY) if others else ONLY
             return f"{ALONE.get(self.why, words)} ({mine})"
         rival = f"{rivals[0].name} with {(rivals[0].price or 0) * 1e3:.0f} ms"
         return AGAINST[self.why].format(mine=mine, rival=rival, count=len(rivals) + 1)
+
+    def __repr__(self) -> str:
+        return f"<Decision for {self._name}: {self.reason}>"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for a log or JSON."""

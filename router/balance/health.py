@@ -160,13 +160,13 @@ class Health:
         self._bad = max(0.0, self._bad - 1.0)
         self.failures = max(0, self.failures - 1)
         if self.cause is None:
-            if self.failures == 0:
-                self.trouble = None
             return False
         probes_do = self.probe_failures >= PROBE_FAILURES
         if self.ejections > 1 or probes_do or self._is_too_much(failover):
             return False
+        trouble = self.trouble
         self.recover(now)
+        self.trouble = trouble  # it did fail, whosever fault that was
         return True
 
     def probed(self, now: float) -> bool:

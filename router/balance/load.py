@@ -29,10 +29,12 @@ import copy
 from math import exp, isnan, nan
 from typing import TYPE_CHECKING
 
+from router.balance.host import IDLE
 from router.balance.surplus import STAYS, Surplus, clipped
 
 if TYPE_CHECKING:
     from router.balance.choice import Choice
+    from router.balance.host import Host
 
 __all__ = ["FIRST_LIMIT", "Load"]
 
@@ -76,6 +78,7 @@ class Load:
 
     __slots__ = (
         "_fades",
+        "_host",
         "_queue",
         "_samples",
         "_starting",
@@ -88,8 +91,9 @@ class Load:
         "total",
     )
 
-    def __init__(self, alone: float, *, now: float) -> None:
+    def __init__(self, alone: float, *, now: float, host: Host = IDLE) -> None:
         """Begin with a guess of `alone`; the first answer takes its place."""
+        self._host = host
         self.alone = alone
         self.total = nan
         self.heard = now
@@ -156,7 +160,8 @@ class Load:
 
     def lateness(self, choice: Choice, now: float) -> float:
         """Return by how many deviations an answer is overdue."""
-        late = now - choice.sent - choice.predicted - max(self.surplus, 0.0)
+        computed = self._host.busy - choice.busy  # meanwhile nobody could have looked
+        late = now - choice.sent - max(computed, 0.0) - choice.predicted - max(self.surplus, 0.0)
         return max(0.0, late / self.deviation)
 
     def passed(self, choice: Choice) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from router.balance.affinity import Affinity
@@ -20,6 +21,7 @@ from router.balance.choice import RETURNED, Choice, Cooling
 from router.balance.constraints import nothing_left
 from router.balance.domains import Domains
 from router.balance.health import Availability
+from router.balance.host import Host
 from router.balance.ranking import off, order
 from router.balance.resort import considered
 from router.balance.roster import Roster
@@ -59,6 +61,7 @@ class EndpointPool:
         note: Callable[[str], None] = lambda _: None,
         allow: Options = NO_OPTIONS,
         clock: Callable[[], float] = time.monotonic,
+        busy: Callable[[], float] = time.process_time,
     ) -> None:
         """Take endpoints with their priors.
 
@@ -69,12 +72,14 @@ class EndpointPool:
             note: hears of ejections and returns, and is quick.
             allow: constraints that hold for every request.
             clock: tells when a body ended; all else comes with its instant.
+            busy: seconds that this process has computed.
         """
         self._clock = clock
         self._chance = chance
         self._note = note
         self._failover = failover
-        self._roster = Roster()
+        self._host = Host(busy)
+        self._roster = Roster(self._host)
         self._affinity = Affinity()
         self._domains = Domains()
         self._fault_told = -math.inf
@@ -160,7 +165,7 @@ class EndpointPool:
             if options.affinity is not None:
                 self._affinity.pin(options.affinity, state)
             before = frozenset(tried) if tried else NOBODY  # the request goes on, a decision stays
-            choice = Choice(state, self, (slate.standing, slate.prices, before, why))
+            choice = Choice(state, self, (slate.standing, slate.prices, before, why, within))
             if state.health.cause is not None and self._begins_trial(state, now):
                 choice.trial = choice.undecided = True
             state.sent(choice, now)
@@ -176,7 +181,7 @@ class EndpointPool:
             slate = self._roster.slate(options, now)
             best = slate.pick()
             state, why = self._considered(slate, best, options, (), now=now, within=within)
-            choice = Choice(state, self, (slate.standing, slate.prices, (), why))
+            choice = Choice(state, self, (slate.standing, slate.prices, (), why, within))
             choice.sent = now
             choice.trial = state.availability(now) is Availability.TRIAL
             return choice.decision()
@@ -267,6 +272,7 @@ class EndpointPool:
         state = choice.state
         with self._lock:
             self._end_trial(choice)
+            self._host.look()
             was = state.health.cause
             state.failed(
                 choice,
@@ -303,7 +309,7 @@ class EndpointPool:
         if state is not None:
             was = state.health.cause
             state.absolve(now=now, failover=self._failover, everybody=everybody)
-            self._learnt(state, was, now)
+            self._learnt(state, was, now, quietly=True)
 
     def cool(self, choice: Choice, seconds: float, *, now: float) -> None:
         """Leave the endpoint alone for `seconds`, because it said so."""
@@ -348,13 +354,15 @@ class EndpointPool:
             choice.state.health.trial = False
             self._roster.touch()
 
-    def _learnt(self, state: State, was: str | None, now: float) -> None:
+    def _learnt(self, state: State, was: str | None, now: float, *, quietly: bool = False) -> None:
         state.reprice(now, self._roster.typical)
         self._roster.learnt(state)
         health, name = state.health, state.endpoint.name
         if (was is None) is (health.cause is None):
             return
         self._roster.touch()
+        if quietly:
+            return
         if health.cause is None:
             self._note(f"{name} serves again")
         else:
@@ -376,6 +384,8 @@ class EndpointPool:
                 state.reprice(now, self._roster.typical)
             rows = [state.ranked(now) for state in self._roster.states.values()]
             favourite = slate.favourite
+            allowed = {state.endpoint.name for state in slate.members}
+        rows = [row if row.name in allowed else replace(row, allowed=False) for row in rows]
         return order(rows, favourite=None if favourite is None else favourite.endpoint.name)
 
     def names(self) -> tuple[str, ...]:

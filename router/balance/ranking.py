@@ -47,6 +47,8 @@ class Ranked:
         risk: seconds that a failure there would cost, times its probability.
         in_flight: attempts under way.
         asked: whether traffic ever got an answer there.
+        least: seconds under which no answer can be, as far as that is known.
+        allowed: whether the configuration lets any request go there.
         total: seconds that requests took of late to the end of the body; nan: none ended.
     """
 
@@ -64,6 +66,8 @@ class Ranked:
     risk: float = 0.0
     in_flight: int = 0
     asked: bool = False
+    least: float = 0.0
+    allowed: bool = True
     total: float = math.nan
 
     @property
@@ -111,6 +115,8 @@ class Ranked:
         if self.skew is not None:
             parts.append(f"its clock is {off(self.skew)}")
         parts += self._spent()
+        if not self.allowed:
+            parts.append("not allowed by the configuration")
         if self.endpoint.tier > 1:
             parts.append(f"tier {self.endpoint.tier}")
         if self.trouble:
@@ -125,6 +131,7 @@ class Ranked:
         figures = (
             (self.alone - self.estimate.rtt, "ms service"),
             (self.surplus, "ms more of late"),
+            (-self.surplus, "ms less of late"),
             (self.risk, "ms for the risk that it is broken"),
         )
         return [f"{seconds * 1e3:.0f} {what}" for seconds, what in figures if seconds >= LEAST_TOLD]
@@ -160,9 +167,9 @@ def order(rows: Iterable[Ranked], *, favourite: str | None) -> tuple[Ranked, ...
     return tuple(ordered)
 
 
-def _group(row: Ranked) -> tuple[bool, int]:
-    return row.health in {"ejected", "drained"}, row.endpoint.tier
+def _group(row: Ranked) -> tuple[bool, bool, int]:
+    return not row.allowed, row.health in {"ejected", "drained"}, row.endpoint.tier
 
 
-def _key(row: Ranked) -> tuple[bool, int, float]:
+def _key(row: Ranked) -> tuple[bool, bool, int, float]:
     return *_group(row), row.cost

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from router.balance.constraints import why_not
+from router.balance.host import IDLE
 from router.balance.slate import FEW, Slate, by_tier_and_cost
 from router.balance.state import State
 from router.balance.way import Way
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from router.balance.host import Host
     from router.endpoint import Endpoint
     from router.geo.prior import Prior
     from router.options import Options
@@ -41,6 +43,7 @@ class Roster:
         "_ailing",
         "_asked",
         "_by_constraints",
+        "_host",
         "allow",
         "everybody",
         "states",
@@ -48,7 +51,8 @@ class Roster:
         "vocabulary",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host = IDLE) -> None:
+        self._host = host
         self.states: dict[str, State] = {}
         self.allow: Options = NO_OPTIONS
         self.typical = 0.0
@@ -68,10 +72,10 @@ class Roster:
     def _kept(self, endpoint: Endpoint, prior: Prior, now: float) -> State:
         old = self.states.get(endpoint.name)
         if old is None:
-            return State(endpoint, Way(prior))
+            return State(endpoint, Way(prior), self._host)
         if (old.endpoint.url, old.endpoint.address) != (endpoint.url, endpoint.address):
             # Drained is an order, not knowledge.
-            return State(endpoint, Way(prior), drained=old.drained)
+            return State(endpoint, Way(prior), self._host, drained=old.drained)
         old.take(endpoint)
         old.place(prior)
         old.reprice(now, self.typical)
@@ -95,6 +99,7 @@ class Roster:
         """Return the slate of a request's constraints, as of `now`."""
         slate = self.everybody if not options.constrained else self._narrowed(options, now)
         if now >= slate.fresh_until:
+            self._host.look()
             if slate.is_due(now):
                 self.settle_typical(now)
             slate.refresh(now, self.typical)
@@ -161,6 +166,7 @@ class Roster:
 
     def probe_views(self, now: float) -> dict[str, ProbeView]:
         """Return what the probe schedule has to know of those worth a look, the best first."""
+        self._host.look()
         best = self.everybody.favourite
         cost = best.cost if best is not None else 0.0
         return {state.endpoint.name: self._view(state, cost, now) for state in self.watched()}

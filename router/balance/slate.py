@@ -7,9 +7,9 @@ Rule 1: a choice looks at a handful of prices. What costs time in proportion to 
         sorting, is done now and then; where they are many, off the path of a request.
 Rule 2: tiers come before cost. `first` are the best of the lowest tier that has anybody who can
         serve, `second` those of the next; what the first tier is too crowded for spills over.
-Rule 3: the favourite keeps its place unless another is better by more than 5 ms, 5 % and five
-        deviations of both estimates, in what lasts. What passes (a queue, late answers) moves
-        requests at once, and leaves the favourite its place.
+Rule 3: the favourite keeps its place unless another is better by more than 5 ms (among endpoints
+        that are near, a quarter), 5 % and five deviations of both estimates, in what lasts. What
+        passes (a queue, late answers) moves requests at once, and leaves the favourite its place.
 Rule 4: who was never asked is thought to serve as others do. Where it would cost a quarter more at
         most, one request finds out; else a slow favourite would be kept for ever.
 Rule 5: where more than half are ejected, ejections are not believed (panic): who is ejected may be
@@ -43,6 +43,7 @@ SORT_EVERY = 0.05  # seconds
 REFRESH_EVERY = 0.005  # seconds
 LEAST_GAIN = 0.005  # seconds
 LEAST_SHARE = 0.05
+NEAR_SHARE = 0.25
 CURIOUS = 1.25
 LASTING_SURE = 5.0
 PASSING_SURE = 1.5
@@ -333,7 +334,8 @@ def _most_are_out(states: Iterable[State], now: float) -> bool:
 
 def _margin(favourite: State, noise: float) -> float:
     """Return by how much another's price has to be lower."""
-    return max(LEAST_GAIN * favourite.share, LEAST_SHARE * favourite.lasting, noise)
+    least = min(LEAST_GAIN * favourite.share, NEAR_SHARE * favourite.lasting)
+    return max(least, LEAST_SHARE * favourite.lasting, noise)
 
 
 def _row(state: State, now: float) -> Ranked:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from router.balance.belief import MOST, UNLIKELY, Belief, risk
 from router.balance.choice import ANSWERED
 from router.balance.health import Availability, Health
+from router.balance.host import IDLE
 from router.balance.load import FIRST_LIMIT, Load
 from router.balance.ranking import Ranked
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import random
 
     from router.balance.choice import Choice
+    from router.balance.host import Host
     from router.balance.way import Way
     from router.config.settings import Failover
     from router.endpoint import Endpoint
@@ -40,6 +42,7 @@ DOUBTED = -2.0
 AFTER_A_TRIAL = -1.0
 CROWDED = 2.0
 SKEW_TOLD_EVERY = 60.0  # seconds
+QUICKEST = 3.0  # deviations
 SETUP_ROUNDS = 3.0
 """Round trips of a new connection: one for TCP, and two for TLS at most."""
 SERVICE_MEMORY = 10.0  # seconds
@@ -68,6 +71,7 @@ class State:
 
     endpoint: Endpoint
     way: Way
+    host: Host = IDLE
     load: Load | None = None
     health: Health = field(default_factory=Health)
     belief: Belief | None = None
@@ -125,12 +129,12 @@ class State:
         """Note that an attempt is on its way; settles as `settle` does, without the call."""
         load = self.load
         if load is None:
-            load = self.load = Load(self.alone, now=now)
+            load = self.load = Load(self.alone, now=now, host=self.host)
         count = choice.in_flight = self.in_flight = self.in_flight + 1
         alone, limit = self.alone, self.limit
         choice.setup = setup = SETUP_ROUNDS * self.way.estimate.rtt
         choice.predicted = setup + (alone if count < limit else alone * count / limit)
-        choice.sent = now
+        choice.sent, choice.busy = now, self.host.busy
         load.ahead[choice] = None
         self.restless = True
         count += 1
@@ -341,6 +345,7 @@ class State:
             self.drifting = False
         else:
             self.alone = load.faded_alone(now, suggested)
+            self.least_rtt = max(self.way.least, self.alone - QUICKEST * load.deviation)
             surplus = load.faded_surplus(now, waiting=self.in_flight > 0)
             self.drifting = True
         if load is not None:
@@ -392,6 +397,7 @@ class State:
             risk=self.risk,
             in_flight=self.in_flight,
             asked=self.asked,
+            least=self.least_rtt,
             total=math.nan if self.load is None else self.load.total,
         )
         return self.row

@@ -20,6 +20,7 @@ __all__ = ["parts_in_words", "written"]
 
 LEAST_TOLD = 5e-4
 MOST_LINES = 10
+LESS = {"more of late": "less of late"}
 
 
 def written(decision: Decision, tried: Mapping[str, str]) -> list[str]:
@@ -68,7 +69,7 @@ def parts_in_words(candidate: Candidate) -> str:
         (row.risk, "risk of a failure"),
     ):
         if abs(seconds) >= LEAST_TOLD:
-            parts.append(f"{seconds * 1e3:+.0f} {what}")
+            parts.append(f"{seconds * 1e3:+.0f} {what if seconds > 0 else LESS.get(what, what)}")
     if row.endpoint.weight != 1:
         parts.append(f"over weight {row.endpoint.weight:g}")
     return " ".join(parts)
@@ -77,4 +78,6 @@ def parts_in_words(candidate: Candidate) -> str:
 def _place(row: Ranked) -> str:
     if row.misplaced:
         return "faster than light allows for its place: it is elsewhere, or anycast"
+    if row.distance_km is None:
+        return row.prior.why
     return f"{row.prior.why}: {row.prior_ms:.0f} ms by geography"

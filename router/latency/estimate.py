@@ -52,8 +52,8 @@ class Estimate:
 
     @property
     def least(self) -> float:
-        """Seconds under which no round trip is to be expected; 0 unless it was measured."""
-        return self.rtt * math.exp(-3 * self.sd) if self.source == "measured" else 0.0
+        """Seconds under which no answer is to be expected; 0 unless it was measured."""
+        return self.total * math.exp(-3 * self.sd) if self.source == "measured" else 0.0
 
     @property
     def total(self) -> float:

@@ -103,7 +103,7 @@ async def measure(
         async with asyncio.timeout(probe.timeout) as limit:
             return await _measure(endpoint, probe, tls, lambda first: _wait(aim, first, limit))
     except TimeoutError:
-        raise ProbeError(f"no answer within {probe.timeout:g} s") from None
+        raise ProbeError(f"the probe took over {probe.timeout:g} s") from None
     except ssl.SSLCertVerificationError as error:
         raise ProbeError(f"TLS certificate refused: {error.verify_message}") from None
     except (socket.gaierror, UnicodeError):  # the latter: a label that DNS cannot hold

@@ -26,7 +26,13 @@ LOOK_EVERY = 5.0
 def ours(world: World, client: int) -> EndpointPool:
     """Return the pool of one client, and start its prober."""
     chance = world.random(f"pool {client}")
-    pool = EndpointPool(world.placed(client), world.scenario.failover, chance=chance)
+    pool = EndpointPool(
+        world.placed(client),
+        world.scenario.failover,
+        chance=chance,
+        clock=world.now,
+        busy=lambda: 0.0,
+    )
     world.engine.start(Prober(world, pool, client).run())
     world.engine.start(watch(world, pool, client))
     return pool

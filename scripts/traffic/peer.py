@@ -29,6 +29,7 @@ class Pick:
         began: monotonic seconds when it was taken, or the request left.
         again: whether the request was there before.
         trial: never: no peer has attempts that decide alone.
+        predicted: none of them expects anything.
     """
 
     peer: Peer = field(repr=False)
@@ -36,6 +37,7 @@ class Pick:
     began: float
     again: bool
     trial: bool = False
+    predicted: float = 0.0
     held: bool = True
 
     def departed(self, now: float) -> None:
@@ -108,6 +110,9 @@ class Peer:
     def answered(self, pick: Pick, elapsed: float, *, now: float, **_: Any) -> None:
         """Take an answer."""
         self.ended(pick.endpoint.name, elapsed, None, now)
+
+    def heard(self, _: Pick) -> None:
+        """Hear of an answer that says neither that it works nor that it does not."""
 
     def failed(self, pick: Pick, words: str, *, now: float, **_: Any) -> None:
         """Take a failure."""

@@ -42,6 +42,7 @@ def pool_of(
     note: Callable[[str], None] = lambda _: None,
     allow: Options = NO_OPTIONS,
     clock: FakeClock | None = None,
+    busy: Callable[[], float] = lambda: 0.0,
 ) -> EndpointPool:
     """Return a pool of endpoints 10, 20, 30 … ms away, in the order given."""
     return EndpointPool(
@@ -51,6 +52,7 @@ def pool_of(
         note=note,
         allow=allow,
         clock=clock or FakeClock(START),
+        busy=busy,
     )
 
 

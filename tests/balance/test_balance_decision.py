@@ -128,7 +128,11 @@ def trial() -> Choice:
             "b: it is the best of those not tried before (20 ms expected)",
         ),
         (the_last_fresh, "fresh", "b: it is the only one that may serve now (20 ms expected)"),
-        (resort, "resort", "a: nobody else is left to ask (10 ms expected)"),
+        (
+            resort,
+            "resort",
+            "a: nobody is well and fresh: it is the least bad (10 ms expected)",
+        ),
         (
             trial,
             "least",
@@ -145,7 +149,7 @@ def test_the_reason_is_one_sentence_that_says_what_decided(
     assert (decision.why, decision.chosen.name) == (Why(why), choice.endpoint.name)
 
 
-def test_candidates_come_cheapest_first_then_the_uncompared_then_who_is_out() -> None:
+def test_candidates_come_cheapest_first_then_who_is_tried_then_the_uncompared() -> None:
     pool = pool_of("a", "b", "c", endpoint("d", tier=2), endpoint("e"), endpoint("f"))
     eject(pool, "e")
     fail(pool, "f", 2)
@@ -155,8 +159,8 @@ def test_candidates_come_cheapest_first_then_the_uncompared_then_who_is_out() ->
     assert told == [
         ("a", False, None),
         ("f", False, None),  # in doubt, and so it is dear
-        ("d", True, None),
         ("b", False, "tried before in this request"),
+        ("d", True, "in reserve: tier 2"),
         ("c", True, "drained"),
         ("e", True, "ejected: e fails"),
     ]
@@ -285,7 +289,7 @@ def test_the_queue_is_what_the_other_parts_leave_of_the_price(
         (
             0.0504,
             {"alone": 0.0504, "surplus": -0.01, "risk": 0.2},
-            "30.4 ± 0.6 ms there and back +20 service -10 more of late +200 risk of a failure",
+            "30.4 ± 0.6 ms there and back +20 service -10 less of late +200 risk of a failure",
         ),
         (
             0.1,

@@ -340,12 +340,12 @@ def test_the_trouble_of_traffic_outlasts_a_good_probe() -> None:
     ("story", "absolved", "failures", "cause", "trouble"),
     [
         ("", 1, 0, None, None),
-        ("f", 1, 0, None, None),
+        ("f", 1, 0, None, "answered 503"),
         ("ff", 1, 1, None, "answered 503"),
-        ("fffff", 1, 4, None, None),  # it is back: without that one it would not have gone
+        ("fffff", 1, 4, None, "answered 503"),  # it is back: without that one it would not have gone
         ("ffffff", 1, 5, "failing", "answered 503"),
-        ("ffffff", 2, 4, None, None),
-        ("af" * 5, 1, 0, None, None),
+        ("ffffff", 2, 4, None, "answered 503"),
+        ("af" * 5, 1, 0, None, "answered 503"),
     ],
 )
 def test_an_ejection_that_would_not_have_come_without_the_failure_ends(

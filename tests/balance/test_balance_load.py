@@ -252,7 +252,7 @@ def test_what_a_request_takes_fades_towards_what_else_suggests_itself() -> None:
 
 
 def test_each_answer_that_confirms_it_after_a_silence_makes_it_fade_more_slowly() -> None:
-    made, now, left = load(*[0.1] * 100), START, []
+    made, now, left = load(*[0.1] * 1200), START, []
     for _ in range(12):
         left.append(made.faded_alone(now + 1200, 0.02))
         now += 4000

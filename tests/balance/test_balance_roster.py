@@ -259,7 +259,9 @@ def test_who_is_out_among_many_is_left_at_once_and_comes_back_when_it_is_time() 
     eject(pool, ["e000"])
     assert chosen(pool) == "e001"
     pool.set_drained("e001", drained=True)
-    pool.cool(choose(pool), 2, now=START)
+    cooling = choose(pool)
+    pool.cool(cooling, 2, now=START)
+    cooling.give_back()
     assert chosen(pool) == "e003"
     assert chosen(pool, "e003", now=START + 2) == "e002"
     assert choose(pool, now=START + 7).trial

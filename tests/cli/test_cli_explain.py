@@ -98,7 +98,7 @@ def test_a_dead_region_is_shown_as_such(regions: Regions, tmp_path: Path) -> Non
 def test_a_higher_tier_is_in_reserve(regions: Regions, tmp_path: Path) -> None:
     done = run("explain", placed(regions, tmp_path))
 
-    assert table(done.stdout)["far"]["verdict"] == "in reserve"
+    assert table(done.stdout)["far"]["verdict"] == "in reserve: tier 2"
 
 
 def test_json_is_the_decision_and_the_url(regions: Regions, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_where_nobody_who_may_serve_answers_the_exit_code_is_1(
     done = run("explain", placed(regions, tmp_path, DEAD), "--region", "dead", *more)
 
     assert done.exit_code == 1
-    assert "nobody else is left to ask" in done.stdout
+    assert "nobody is well and fresh: it is the least bad" in done.stdout
     assert done.stderr.startswith("No endpoint that may serve the request answered: check")
     if not more:
         found = table(done.stdout)

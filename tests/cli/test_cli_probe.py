@@ -120,7 +120,7 @@ def test_the_timeout_replaces_that_of_the_file(regions: Regions, tmp_path: Path)
     done = run("probe", routes_of(regions, tmp_path), "--count", "1", "--timeout", "40ms")
 
     assert done.exit_code == 1
-    assert {row["reason"] for row in rows(done.stdout)} == {"no answer within 0.04 s"}
+    assert {row["reason"] for row in rows(done.stdout)} == {"the probe took over 0.04 s"}
 
 
 def test_json_is_a_list_and_nothing_else(regions: Regions, tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_the_trace_tells_why() -> None:
     trace = trace_of(Stage(["refused", 200]))
     assert trace.endpoint == "middle"
     near, middle, far = (
-        f"about {ms} ms there and back, not measured; 0 in flight; by decree: {ms} ms by geography"
+        f"about {ms} ms there and back, not measured; 0 in flight; by decree"
         for ms in (10, 20, 30)
     )
     doubted = near.replace("measured;", "measured +48 risk of a failure;")

@@ -200,6 +200,6 @@ def test_whatever_is_measured_the_estimate_lies_among_what_it_is_made_of(
     if estimate.source != "measured":
         known.append(rtt)
     assert min(known) * 0.999 <= estimate.rtt <= max(known) * 1.001
-    assert estimate.least <= estimate.rtt
+    assert estimate.least <= estimate.total
     assert 0 < estimate.sd < 10
     assert estimate.service >= 0

@@ -183,7 +183,7 @@ def test_a_refused_connection_is_said_to_be_refused() -> None:
 def test_a_probe_that_hangs_ends_with_its_timeout() -> None:
     with Regions(one=0.0) as regions:
         regions["one"].silent = True
-        with pytest.raises(ProbeError, match=r"^no answer within 0\.1 s$"):
+        with pytest.raises(ProbeError, match=r"^the probe took over 0\.1 s$"):
             measure_now(regions.endpoints()[0], HASTY)
 
 
@@ -195,7 +195,7 @@ def test_a_connect_that_hangs_ends_with_the_timeout() -> None:
         for caller in callers:
             caller.setblocking(False)
             caller.connect_ex(("127.0.0.1", port))
-        with pytest.raises(ProbeError, match="no answer within"):
+        with pytest.raises(ProbeError, match="the probe took over"):
             measure_now(Endpoint(url=f"http://127.0.0.1:{port}"), HASTY)
     finally:
         for sock in [full, *callers]:
@@ -211,7 +211,7 @@ def test_an_answer_that_drips_ends_with_the_timeout() -> None:
             await writer.drain()
             await asyncio.sleep(0.01)
 
-    with pytest.raises(ProbeError, match="no answer within"):
+    with pytest.raises(ProbeError, match="the probe took over"):
         probe_of(serve, HASTY)
 
 
@@ -366,7 +366,7 @@ def test_a_handshake_that_hangs_ends_with_the_timeout(trusting: ssl.SSLContext) 
         async with serving(serve) as url:
             await measure(Endpoint(url=url.replace("http:", "https:")), HASTY, tls=trusting)
 
-    with pytest.raises(ProbeError, match="no answer within"):
+    with pytest.raises(ProbeError, match="the probe took over"):
         asyncio.run(run())
 
 

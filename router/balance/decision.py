@@ -176,9 +176,8 @@ class Decision:
                 words = f"{row.health}: {row.trouble}" if row.trouble else row.health
                 yield Candidate(row, None, words)
             elif row.least > self.within:
-                yield Candidate(
-                    row, price, f"no answer within {self.within * 1e3:.0f} ms from there"
-                )
+                left = f"{self.within * 1e3:.0f} ms"
+                yield Candidate(row, price, f"it cannot answer in the {left} that are left")
             elif price is None:
                 yield Candidate(row, None, f"{IN_RESERVE}: tier {row.endpoint.tier}")
             else:

@@ -150,15 +150,15 @@ class State:
         load = self.load
         assert load is not None, "an end follows a beginning"
         if choice in load.ahead:  # given up unanswered: what its silence says is not lost
-            self._doubt_silence(choice, now)
             load.ahead.pop(choice, None)
+            self._doubt_silence(load, choice, now)
         if choice.held == ANSWERED:
             load.ended(now - choice.sent)
         self.settle()
 
-    def _doubt_silence(self, choice: Choice, now: float) -> None:
-        assert self.load is not None, "silence follows a request"
-        late = self.load.lateness(choice, now)
+    def _doubt_silence(self, load: Load, choice: Choice, now: float) -> None:
+        self.host.look()
+        late = load.lateness(choice, now)
         if late > 0:
             self._belief().silent(late, now)
             self.reprice(now, self.typical)

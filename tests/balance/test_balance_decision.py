@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from router.balance.decision import Candidate, Decision, Why
 from router.balance.ranking import Ranked
 from router.balance.written import parts_in_words, written
+from router.geo.prior import Prior
 from router.latency.estimate import Estimate
 from router.options import Options
 
@@ -90,6 +91,14 @@ def resort() -> Choice:
     return choose(pool_of("a", "b"), "a", "b")
 
 
+def curious() -> Choice:
+    pool = pool_of("a", "b")
+    measure(pool, "a", 0.030)
+    measure(pool, "b", 0.031)
+    succeed(pool, "a", elapsed=0.030)
+    return choose(pool, now=START + 1)
+
+
 def trial() -> Choice:
     pool = pool_of("a", "b")
     eject(pool, "a")
@@ -134,6 +143,11 @@ def trial() -> Choice:
             "a: nobody is well and fresh: it is the least bad (10 ms expected)",
         ),
         (
+            curious,
+            "curious",
+            "b: it was never asked, and 31 ms expected is hardly more than elsewhere",
+        ),
+        (
             trial,
             "least",
             "a: it was out, and this attempt decides whether it is back (10 ms expected)",
@@ -164,6 +178,30 @@ def test_candidates_come_cheapest_first_then_who_is_tried_then_the_uncompared() 
         ("c", True, "drained"),
         ("e", True, "ejected: e fails"),
     ]
+
+
+def test_who_cannot_answer_in_the_time_that_is_left_is_told_as_such() -> None:
+    pool = pool_of("a", "b", "c")
+    measure(pool, "a", 0.2)
+    measure(pool, "c", 0.3)
+    decision = choose(pool, within=0.15).decision()
+    told = {c.name: c.excluded or "" for c in decision.candidates}
+    assert told["b"] == ""
+    assert "150 ms" in told["a"]
+    assert "150 ms" in told["c"]
+    assert (decision.within, decision.chosen.name) == (0.15, "b")
+
+
+def test_the_chosen_one_is_shown_as_it_was_before_this_request() -> None:
+    pool = pool_of("a", "b")
+    first, second = choose(pool), choose(pool)
+    shown = [c.decision().chosen.row.in_flight for c in (first, second)]
+    assert (first.in_flight, second.in_flight, shown) == (1, 2, [0, 1])
+
+
+def test_a_decision_is_shown_with_its_reason() -> None:
+    words = "a: it is the only one that may serve now (10 ms expected)"
+    assert repr(only().decision()) == f"<Decision for {words}>"
 
 
 def test_candidates_are_in_the_order_of_what_was_compared() -> None:
@@ -214,7 +252,7 @@ def test_who_was_chosen_as_a_last_resort_is_among_the_candidates() -> None:
 
 @pytest.mark.parametrize(
     "made",
-    [least, only, kept, spilt, pinned, fresh, resort, trial],
+    [least, only, kept, spilt, pinned, fresh, resort, curious, trial],
     ids=lambda made: str(made.__name__),
 )
 def test_a_decision_is_plain_data_that_json_can_hold(made: Any) -> None:
@@ -342,6 +380,11 @@ def test_each_candidate_has_a_line_and_strangers_share_one() -> None:
         f"out            -  {way}; 0 in flight; {placed}; ejected: answered 503",
         "not allowed: us (without tag eu), uk (not in tier 1)",
     ]
+
+
+def test_where_no_distance_is_known_no_geography_is_told() -> None:
+    known = row("a", prior=Prior(0.01, 0.2, None, "by decree"))
+    assert written(decision_of(known), {})[0].endswith("; by decree; healthy")
 
 
 def test_of_many_candidates_ten_are_shown() -> None:

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.balance.domains import Domains
+from router.options import Options
 
 if TYPE_CHECKING:
     from router.balance.choice import Choice
@@ -165,6 +166,18 @@ def test_a_request_that_failed_everywhere_is_taken_back_where_it_was() -> None:
     assert [states[name].health.failures for name in "abcd"] == [0, 0, 0, 0]
     doubts = [states[name].odds(START) for name in "abcd"]
     assert doubts == [pytest.approx(-3.088, abs=1e-3)] * 3 + [-7.0]
+
+
+def test_what_a_common_fault_took_back_is_not_taken_back_again() -> None:
+    pool = pool_of("a", "b")
+    fail(pool, "a", 2, words="its own")
+    held = choose(pool, options=Options(regions="a"))
+    pool.failed(held, "refused", reached=False, now=START)
+    fail(pool, "b", words="refused")
+    state = pool._roster.states["a"]
+    assert (state.health.failures, pool._domains.common) == (2, "refused")
+    pool.absolve(held, now=START)
+    assert state.health.failures == 2
 
 
 @pytest.mark.parametrize(("of", "first"), [("abc", "a"), ("abcd", "a"), ("abcde", "e")])

@@ -342,7 +342,8 @@ def test_the_trouble_of_traffic_outlasts_a_good_probe() -> None:
         ("", 1, 0, None, None),
         ("f", 1, 0, None, "answered 503"),
         ("ff", 1, 1, None, "answered 503"),
-        ("fffff", 1, 4, None, "answered 503"),  # it is back: without that one it would not have gone
+        # it is back: without that one it would not have gone
+        ("fffff", 1, 4, None, "answered 503"),
         ("ffffff", 1, 5, "failing", "answered 503"),
         ("ffffff", 2, 4, None, "answered 503"),
         ("af" * 5, 1, 0, None, "answered 503"),

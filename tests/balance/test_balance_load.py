@@ -9,6 +9,7 @@ from balance_samples import START, choose, pool_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.balance.host import Host
 from router.balance.load import FIRST_LIMIT, FRESH, LONGEST_FADES, Load
 
 if TYPE_CHECKING:
@@ -326,3 +327,31 @@ def test_where_more_are_always_under_way_than_it_holds_the_limit_is_what_it_hold
         made.answered(0.1 * 32 / held, in_flight=32, now=START + number / 50)
     assert made.limit / made.alone == pytest.approx(held / 0.1, rel=0.3)
     assert 0.7 * held < made.limit < 1.7 * held
+
+
+# -- when the clock or the host misbehaves
+
+
+@given(st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(1e-6, 10)), max_size=60))
+def test_a_clock_that_steps_back_does_no_harm(steps: list[tuple[float, float]]) -> None:
+    made, now = Load(0.1, now=START), START
+    for step, elapsed in steps:
+        now += step
+        made.answered(elapsed, in_flight=1, now=now, suggested=0.1)
+        for seen in (now, now - 1e3):
+            told = (made.faded_alone(seen, 0.1), made.faded_surplus(seen, waiting=False))
+            assert all(map(math.isfinite, (*told, made.deviation, made.limit)))
+            assert told[0] > 0
+    assert made.deviation > 0
+
+
+def test_what_the_process_computed_meanwhile_is_no_silence() -> None:
+    computed = 0.0
+    host = Host(lambda: computed)
+    made = Load(0.1, now=START, host=host)
+    _held = sent(made, START)
+    assert made.silence(START + 1) > 10
+    computed = 0.9
+    host.look()
+    assert made.silence(START + 1) == 0.0
+    assert made.silence(START + 2) > 10, "it did not compute all that time"

@@ -22,6 +22,7 @@ from balance_samples import (
 from router.balance.pool import Cooling, EndpointPool
 from router.errors import ConfigError, DeadlineError, NoEndpointError
 from router.options import NO_OPTIONS, Options
+from router.testing import FakeClock
 
 LATER = START + 7.0  # past a first ejection of 5 s, at most 6 with its jitter
 
@@ -312,7 +313,7 @@ def test_the_schedule_is_told_what_it_has_to_know() -> None:
 
 def test_an_answer_faster_than_light_is_said_to_be_so() -> None:
     known = {"a": (endpoint("a"), expected(0.2, floor=0.11))}
-    pool = EndpointPool(known, FAILOVER, chance=random.Random(1))
+    pool = EndpointPool(known, FAILOVER, chance=random.Random(1), busy=lambda: 0.0)
     pool.probed("a", connect=0.02, warm=0.02, now=START)
     reason = pool.ranking(START)[0].reason
     assert "faster than light allows for its place: it is elsewhere, or anycast" in reason
@@ -376,3 +377,46 @@ def test_an_answer_from_before_an_ejection_does_not_end_it() -> None:
     pool.answered(late, 1.2, now=START + 1.2)
     late.give_back()
     assert health(pool, START + 1.2)["a"] == "ejected"
+
+
+def test_a_trial_that_decided_nothing_puts_the_next_one_off_by_a_second() -> None:
+    clock = FakeClock(LATER)
+    pool = pool_of("a", "b", clock=clock)
+    eject(pool, "a")
+    held = choose(pool, now=LATER)
+    assert (held.endpoint.name, held.trial) == ("a", True)
+    held.give_back()
+    assert health(pool, LATER)["a"] == "ejected"
+    assert chosen(pool, now=LATER + 0.99) == "b"
+    assert choose(pool, now=LATER + 1.01).trial
+
+
+def test_a_weight_on_all_does_not_switch_the_comparison_off() -> None:
+    pool = pool_of(endpoint("a", weight=100.0), endpoint("b", weight=100.0))
+    for name, rtt in (("a", 0.02), ("b", 0.06)):
+        measure(pool, name, rtt)
+        for step in range(30):
+            succeed(pool, name, now=START + step / 10, elapsed=rtt)
+    assert chosen(pool, now=START + 4) == "a"
+    for step in range(20):
+        succeed(pool, "a", now=START + 4 + step / 10, elapsed=0.4)
+    assert chosen(pool, now=START + 6) == "b"
+
+
+def test_whom_the_configuration_does_not_allow_comes_last_and_is_not_watched() -> None:
+    pool = pool_of("a", endpoint("b", tier=2), "c", allow=Options(regions=("b", "c")))
+    assert [(row.name, row.allowed) for row in pool.ranking(START)] == [
+        ("c", True),
+        ("b", True),
+        ("a", False),
+    ]
+    assert set(pool.names()) == set(pool.probe_views(START)) == {"b", "c"}
+
+
+def test_who_was_never_asked_and_hardly_costs_more_is_asked_once() -> None:
+    pool = pool_of("a", "b", "c")
+    for name, rtt in (("a", 0.1), ("b", 0.12), ("c", 0.13)):
+        measure(pool, name, rtt)
+    succeed(pool, "a", elapsed=0.1)
+    taken = [choose(pool, now=START + step / 10) for step in range(1, 6)]
+    assert [c.endpoint.name for c in taken] == ["b", "a", "a", "a", "a"]

@@ -37,6 +37,7 @@ def ordered(*rows: Ranked, favourite: str | None = None) -> str:
         ([row("a", 0.1, health="cooling"), row("b", 0.2)], "ab"),  # `choose` passes it by
         ([row("a", 0.1, health="ejected"), row("b", 0.9, tier=2)], "ba"),
         ([row("a", 0.2, health="ejected"), row("b", 0.1, health="drained")], "ba"),
+        ([replace(row("a", 0.1), allowed=False), row("b", 0.9, tier=2, health="ejected")], "ba"),
         ([], ""),
     ],
 )
@@ -115,7 +116,8 @@ PROBED = "30.4 ± 0.6 ms round trip over 8 probes"
         (MEASURED, {}, f"{PROBED}"),
         (MEASURED, {"alone": 0.0424}, f"{PROBED}, 12 ms service"),
         (MEASURED, {"surplus": 0.02}, f"{PROBED}, 20 ms more of late"),
-        (MEASURED, {"surplus": -0.02}, f"{PROBED}"),
+        (MEASURED, {"surplus": -0.02}, f"{PROBED}, 20 ms less of late"),
+        (MEASURED, {"allowed": False}, f"{PROBED}, not allowed by the configuration"),
         (MEASURED, {"risk": 0.75}, f"{PROBED}, 750 ms for the risk that it is broken"),
         (MEASURED, {"risk": 0.0009}, f"{PROBED}"),
         (

@@ -267,6 +267,19 @@ def test_who_is_out_among_many_is_left_at_once_and_comes_back_when_it_is_time() 
     assert choose(pool, now=START + 7).trial
 
 
+@pytest.mark.parametrize(("out", "panics"), [(0.4, False), (0.6, True)])
+def test_many_know_panic_too_as_of_the_last_sort(out: float, *, panics: bool) -> None:
+    pool = pool_of(*MANY)
+    for name in MANY[: int(out * len(MANY))]:
+        health = pool._roster.states[name].health
+        health.cause, health.ejected_until = "failing", START + 60
+    pool.rerank(START)
+    slate = pool._roster.everybody
+    worst = pool._roster.states[MANY[0]]
+    assert (slate.panic, slate.serves(worst, START)) == (panics, panics)
+    assert chosen(pool) not in MANY[: int(out * len(MANY))], "it is dear, as it may be broken"
+
+
 def test_when_all_at_hand_were_tried_everybody_is_looked_at() -> None:
     pool = pool_of(*MANY)
     assert chosen(pool, *MANY[:AT_HAND]) == MANY[AT_HAND]

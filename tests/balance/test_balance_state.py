@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from balance_samples import FAILOVER, START, choose, endpoint, expected, pool_of, state
 
-from router.balance.belief import risk
+from router.balance.belief import FAILURE, UNLIKELY, risk
 from router.balance.health import Availability
+from router.testing import FakeClock
 
 if TYPE_CHECKING:
     from router.balance.choice import Choice
@@ -272,3 +273,55 @@ def test_a_child_process_has_parts_of_its_own_and_none_of_the_attempts() -> None
     assert own.odds(START) == made.odds(START)
     assert own.load is not None
     assert not own.load.ahead
+
+
+# -- what is given up, and what says nothing of speed
+
+
+def test_a_request_that_is_given_up_while_it_was_late_leaves_a_doubt() -> None:
+    for waited, doubted in ((0.03, False), (5.0, True)):
+        clock = FakeClock(START)
+        pool = pool_of("a", clock=clock)
+        made = pool._roster.states["a"]
+        choice = choose(pool)
+        clock.advance(waited)
+        choice.give_back()
+        assert (made.odds(clock()) > UNLIKELY) is doubted
+        assert made.odds(clock()) <= UNLIKELY + FAILURE
+        assert made.health.failures == 0
+
+
+def test_silence_is_seen_at_one_that_never_answered() -> None:
+    pool = pool_of("a", endpoint("b", tier=2))
+    for _ in range(3):
+        choose(pool)
+    assert choose(pool, now=START + 2).endpoint.name == "b"
+
+
+def test_a_process_that_computed_all_the_time_sees_no_silence() -> None:
+    clock = FakeClock(START)
+    pool = pool_of("a", endpoint("b", tier=2), clock=clock, busy=lambda: clock() - START)
+    held = [choose(pool) for _ in range(3)]
+    clock.advance(2)
+    assert choose(pool, now=clock()).endpoint.name == "a"
+    held[0].give_back()
+    assert pool._roster.states["a"].odds(clock()) == UNLIKELY
+
+
+def test_an_answer_that_refuses_teaches_health_and_no_speed() -> None:
+    pool, made = pool_and_state()
+    for _ in range(5):
+        choice = choose(pool)
+        pool.answered(choice, 0.001, now=START, typical=False)
+        choice.give_back()
+    assert (made.answers, made.asked, made.health.success_at) == (5, False, START)
+    assert made.alone == pytest.approx(0.1)
+
+
+def test_what_says_neither_is_no_silence_any_more() -> None:
+    pool, made = pool_and_state()
+    choice = choose(pool)
+    assert made.odds(START + 5) > 0
+    pool.heard(choice)
+    assert made.odds(START + 5) == UNLIKELY
+    assert (made.answers, made.errors) == (0, 0)

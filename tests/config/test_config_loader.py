@@ -25,6 +25,7 @@ from router.config import (
 from router.config.problems import MOST_PROBLEMS
 from router.endpoint import Endpoint, Location
 from router.errors import ConfigError
+from router.options import NO_OPTIONS, Options
 from router.secret import Secret
 from router.units import Rate
 
@@ -155,6 +156,11 @@ def test_a_key_without_a_value_counts_as_left_out() -> None:
 )
 def test_a_host_says_where_it_is_in_four_ways(here: str, expected: object) -> None:
     assert loads(f"{ONE}geo: {{here: {here}}}").geo.here == expected
+
+
+def test_where_allow_is_left_out_every_endpoint_may_serve() -> None:
+    assert loads(ONE).allow.options() is NO_OPTIONS
+    assert loads(f"{ONE}allow: {{tiers: 1}}").allow.options() == Options(tiers=1)
 
 
 def mistakes() -> list[tuple[str, list[str]]]:

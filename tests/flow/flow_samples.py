@@ -71,6 +71,7 @@ class Stage:
             chance=random.Random(1),
             note=note,
             clock=self.clock,
+            busy=lambda: 0.0,
         )
         self.limiter = Limiter(limits or router.Limits())
         self.desk = Desk(

@@ -10,6 +10,8 @@ import pytest
 from flow_samples import NAMES, Stage, endpoint, fails_at
 
 import router
+from router.balance.belief import UNLIKELY
+from router.failover.verdict import Phase, SendFailure
 
 if TYPE_CHECKING:
     from router.call import Outgoing
@@ -186,8 +188,7 @@ def test_the_trace_tells_why() -> None:
     trace = trace_of(Stage(["refused", 200]))
     assert trace.endpoint == "middle"
     near, middle, far = (
-        f"about {ms} ms there and back, not measured; 0 in flight; by decree"
-        for ms in (10, 20, 30)
+        f"about {ms} ms there and back, not measured; 0 in flight; by decree" for ms in (10, 20, 30)
     )
     doubted = near.replace("measured;", "measured +48 risk of a failure;")
     assert trace.explain().splitlines() == [
@@ -228,3 +229,35 @@ def test_the_trace_is_plain_data_that_json_can_hold() -> None:
     assert (second["endpoint"], second["why"], second["status"]) == ("middle", "least", 200)
     assert [c["name"] for c in second["candidates"]] == ["middle", "far", "near"]
     assert second["candidates"][2]["excluded"] == "tried before in this request"
+
+
+def test_an_error_tells_the_story_as_a_trace_does() -> None:
+    stage = Stage(fails_at(dict.fromkeys(NAMES, "refused")))
+    call = stage.call()
+    with pytest.raises(router.RouterError) as caught:
+        stage.play(call)
+    told = caught.value.explain()
+    assert told == router.Trace(tuple(caught.value.attempts)).explain()
+    assert told.startswith("attempt 1: near: connection refused after 10.0 ms\n  why near: ")
+    assert router.RouterError("nothing was tried").explain() == "nothing was tried"
+
+
+@pytest.mark.parametrize("status", [200, 304, 400, 404])
+def test_an_answer_that_refuses_teaches_no_speed(status: int) -> None:
+    stage = Stage(fails_at(dict.fromkeys(NAMES, status)))
+    assert stage.ask() == status
+    state = stage.pool._roster.states["near"]
+    assert (state.answers, state.asked) == (1, status < 400)
+
+
+def times_out(_: Outgoing) -> int:
+    raise SendFailure(Phase.SENT, "no answer", TimeoutError(), timed_out=True)
+
+
+@pytest.mark.parametrize(("takes", "errors"), [(0.9, 0), (1.1, 3)])
+def test_a_short_time_of_the_callers_own_blames_nobody(takes: float, errors: int) -> None:
+    stage = Stage(times_out, takes=dict.fromkeys(NAMES, takes))
+    stage.ask(regions="near")
+    state = stage.pool._roster.states["near"]
+    assert (state.errors, state.health.failures) == (errors, errors)
+    assert state.odds(stage.clock()) > UNLIKELY, "it was late all the same"

@@ -56,6 +56,7 @@ class Exchange:
             {"only": (endpoint, Prior(0.01, 0.2, None, "by decree"))},
             failover,
             chance=random.Random(1),
+            busy=lambda: 0.0,
         )
         self.desk = Desk(
             pool=pool,

@@ -58,7 +58,7 @@ def probe_of(
 
 def pool_of(regions: Regions) -> EndpointPool:
     known = {endpoint.name: (endpoint, prior(None, None)) for endpoint in regions.endpoints()}
-    return EndpointPool(known, Failover(), chance=random.Random(1))
+    return EndpointPool(known, Failover(), chance=random.Random(1), busy=lambda: 0.0)
 
 
 class Ledger:

@@ -26,7 +26,7 @@ SETTINGS = Probe(timeout=5.0)
 
 def pool_of(endpoints: Iterable[Endpoint]) -> EndpointPool:
     known = {endpoint.name: (endpoint, prior(None, None)) for endpoint in endpoints}
-    return EndpointPool(known, Failover(), chance=random.Random(1))
+    return EndpointPool(known, Failover(), chance=random.Random(1), busy=lambda: 0.0)
 
 
 def health(pool: EndpointPool, name: str) -> tuple[str, str | None]:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import pickle
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -240,3 +241,15 @@ def test_waiting_for_a_shared_future_never_cancels_it() -> None:
         assert await port.wait(future, None) == 7
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("family", SYNC)
+def test_reloads_that_change_only_a_tag_keep_one_pool(pair: Regions, family: str) -> None:
+    client_class, _ = SYNC[family]
+    config = quiet(pair)
+    with client_class(config) as client:
+        for turn in range(30):
+            tagged = tuple(replace(e, tags=(f"t{turn}",)) for e in config.endpoints)
+            client.router.reload(replace(config, endpoints=tagged))
+            assert client.get("/").status_code == 200
+        assert [server[2] for server in client._transport._wires._pools] == [pair["a"].port]

@@ -46,8 +46,8 @@ class Choice:
         trial: whether this attempt is the one that decides if the endpoint comes back.
         price: seconds that the attempt was expected to cost.
         in_flight: attempts under way there, this one included.
-        sent, predicted: when it was sent, and seconds after which its answer was expected; `setup`
-            of these are for a new connection, as long as the request may have to wait for one.
+        sent, predicted: when it was sent, and seconds after which its answer was expected; among
+            these is the time of a new connection, as long as the request may have to wait for one.
         busy: seconds that this process had computed when it was sent.
         basis: what was decided by, see `decision`.
         state, pool, held, undecided: the pool's own; only the pool touches them.
@@ -62,7 +62,6 @@ class Choice:
         "predicted",
         "price",
         "sent",
-        "setup",
         "state",
         "trial",
         "undecided",
@@ -70,7 +69,6 @@ class Choice:
     busy: float
     predicted: float
     sent: float
-    setup: float
     undecided: bool
 
     def __init__(self, state: State, pool: EndpointPool, basis: Basis) -> None:
@@ -119,7 +117,7 @@ class Choice:
 
     def departed(self, now: float) -> None:
         """Note that the request has a connection and is written now."""
-        self.predicted -= self.setup
+        self.predicted -= self.state.setup
         self.sent, self.busy = now, self.state.host.busy
 
     def give_back(self) -> None:

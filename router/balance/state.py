@@ -60,6 +60,7 @@ class State:
         price: seconds that one more request is expected to cost.
         alone, limit, extra: the parts of the price that requests under way do not change; `risk`
             is a part of `extra`.
+        setup: seconds that a new connection may take.
         share: one over the weight.
         least_rtt: seconds there and back under which no answer can be; 0: not known.
         restless, drifting: whether the price changes by time alone, within moments or minutes.
@@ -89,6 +90,7 @@ class State:
     risk: float = 0.0
     lasting_odds: float = UNLIKELY
     share: float = 1.0
+    setup: float = 0.0
     least_rtt: float = 0.0
     restless: bool = False
     drifting: bool = False
@@ -99,6 +101,7 @@ class State:
     seat: int = 0
 
     def __post_init__(self) -> None:
+        self.setup = SETUP_ROUNDS * self.way.estimate.rtt
         self.take(self.endpoint)
         self.reprice(0.0, 0.0)
 
@@ -112,6 +115,7 @@ class State:
     def place(self, prior: Prior) -> None:
         """Take another prior; what probes found stays."""
         self.way.place(prior)
+        self.setup = SETUP_ROUNDS * self.way.estimate.rtt
 
     def probed(self, *, connect: float, warm: float, now: float) -> None:
         """Take a probe that ended well."""
@@ -120,6 +124,7 @@ class State:
             self._come_back(UNLIKELY, now)
         longer = self.way.probed(connect=connect, warm=warm, afresh=back, now=now)
         self.least_rtt = self.way.least
+        self.setup = SETUP_ROUNDS * self.way.estimate.rtt
         if self.load is not None and longer:
             self.load.moved(longer, least=self.way.estimate.rtt, now=now)
 
@@ -132,8 +137,7 @@ class State:
             load = self.load = Load(self.alone, now=now, host=self.host)
         count = choice.in_flight = self.in_flight = self.in_flight + 1
         alone, limit = self.alone, self.limit
-        choice.setup = setup = SETUP_ROUNDS * self.way.estimate.rtt
-        choice.predicted = setup + (alone if count < limit else alone * count / limit)
+        choice.predicted = self.setup + (alone if count < limit else alone * count / limit)
         choice.sent, choice.busy = now, self.host.busy
         load.ahead[choice] = None
         self.restless = True

@@ -112,7 +112,7 @@ def test_what_is_under_way_makes_the_next_dearer_once_there_would_be_a_queue() -
     assert prices[:8] == [pytest.approx(0.1)] * 8
     assert prices[8:] == [pytest.approx(0.1 * n / 8) for n in range(9, 17)]
     assert [choice.in_flight for choice in held] == list(range(1, 16))
-    assert held[-1].predicted == pytest.approx(held[-1].setup + 0.1 * 15 / 8)
+    assert held[-1].predicted == pytest.approx(made.setup + 0.1 * 15 / 8)
     for choice in held:
         choice.give_back()
     assert made.price == pytest.approx(0.1)
@@ -162,8 +162,8 @@ def test_a_request_that_may_wait_for_a_connection_is_late_only_after_that() -> N
     pool, made = pool_and_state()
     answer(pool, *[0.1] * 20)
     choice = send(made, pool)
-    assert choice.setup > 0.1
-    assert made.odds(START + 0.1 + choice.setup) == -7.0
+    assert made.setup > 0.1
+    assert made.odds(START + 0.1 + made.setup) == -7.0
     choice.departed(START + 0.2)
     assert made.odds(START + 0.3) == -7.0
     assert made.odds(START + 0.4) > -7.0

@@ -17,12 +17,7 @@ if TYPE_CHECKING:
     from router.endpoint import Endpoint
     from router.options import Options
 
-__all__ = ["allows", "nothing_left", "why_not"]
-
-
-def allows(options: Options, endpoint: Endpoint) -> bool:
-    """Return whether the request may go to `endpoint`."""
-    return not options.constrained or why_not(options, endpoint) is None
+__all__ = ["nothing_left", "why_not"]
 
 
 def why_not(options: Options, endpoint: Endpoint) -> str | None:

@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from router.balance.constraints import allows
+from router.balance.constraints import why_not
 from router.balance.decision import Why
 from router.balance.pool import Choice, Cooling, EndpointPool
 from router.errors import DeadlineError, NoEndpointError
@@ -74,8 +74,8 @@ class PoolMachine(RuleBasedStateMachine):
         return {
             name
             for name, e in self.here.items()
-            if allows(options, e)
-            and allows(self.allow, e)
+            if why_not(options, e) is None
+            and why_not(self.allow, e) is None
             and name not in self.drained
             and self.shut.get(name, 0) <= self.now
         }

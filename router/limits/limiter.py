@@ -2,8 +2,9 @@
 
 Rule 1: first come, first served. A newcomer passes nobody, and a dear request at the head of the
         queue is not overtaken by cheap ones.
-Rule 2: whoever changes something admits: a permit given back, a place in the queue left and a
-        newcomer's clock grant every head that fits, without waking it first.
+Rule 2: whoever changes something admits: a newcomer's clock, and where there is no rate a permit
+        given back or a place left too, grant every head that fits, without waking it first. Where
+        there is a rate, what comes back wakes the head, who knows what time it is.
 Rule 3: the wait for the rate is computed, never polled. Only the head has one; the others sleep
         until they are nudged.
 Rule 4: what is known to be hopeless is refused at once: a full queue, and a wait beyond the
@@ -149,10 +150,23 @@ class Limiter:
             try:
                 while self._laid_aside:
                     self._put_away(self._laid_aside.popleft())
-                nudges = self._advance(self._latest)
+                nudges = self._after_a_return()
             finally:
                 self._lock.release()
             resolve(nudges)
+
+    def _after_a_return(self) -> Nudges:
+        """Let the next ones in. Who is limited by a rate has to say what time it is.
+
+        The latest time that is known here may be long past: granted as of then, it would be granted
+        once more as of now.
+        """
+        if self._gcra is None:
+            return self._advance(self._latest)
+        head = next(iter(self._queue), None)
+        if head is None or len(self._out) >= self._most or head.knows_when:
+            return []
+        return head.take_nudge()
 
     def _put_away(self, returned: Permit | Ticket) -> None:
         if isinstance(returned, Permit):

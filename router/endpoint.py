@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
-from router.units import Count, Parsed, parse_fields
+from router.units import Count, Flag, Parsed, parse_fields
 
 __all__ = ["Endpoint", "Location", "Origin", "Region", "parse_origin"]
 
@@ -157,12 +157,6 @@ def _parse_address(value: object) -> str | None:
         raise ValueError("write an IP address, such as 192.0.2.10") from None
 
 
-def _parse_flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ValueError("write true or false")
-
-
 def _parse_weight(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1000:  # noqa: PLR2004
         return float(value)
@@ -205,7 +199,7 @@ class Endpoint:
     tags: Annotated[tuple[str, ...], Parsed(_parse_tags, _WORDS)] = ()
     weight: Annotated[float, Parsed(_parse_weight, (("type", "number"),))] = 1.0
     address: Annotated[str | None, Parsed(_parse_address)] = None
-    anycast: Annotated[bool, Parsed(_parse_flag, (("type", "boolean"),))] = False
+    anycast: Flag = False
 
     def __post_init__(self) -> None:
         parse_fields(self)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Count",
     "Duration",
+    "Flag",
     "Parsed",
     "PositiveDuration",
     "Rate",
@@ -151,6 +152,12 @@ def parse_share(value: object) -> float:
     return share
 
 
+def _parse_flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError("write true or false")
+
+
 def parse_count(value: object) -> int:
     """Return a whole number from 1 up."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
@@ -222,6 +229,7 @@ PositiveDuration = Annotated[
     float, Parsed(parse_positive_duration, _DURATION_SCHEMA, _written(parse_positive_duration))
 ]
 Count = Annotated[int, Parsed(parse_count, (("type", "integer"), ("minimum", 1)))]
+Flag = Annotated[bool, Parsed(_parse_flag, (("type", "boolean"),))]
 Share = Annotated[
     float,
     Parsed(parse_share, (("type", ["string", "number"]), ("description", "a share: 5% or 0.05"))),

@@ -20,7 +20,6 @@ from router.units import Parsed, Rate, parse_count, parse_rate, parse_share
 __all__ = [
     "Factor",
     "FilePath",
-    "Flag",
     "HeaderName",
     "Here",
     "Hosts",
@@ -143,12 +142,6 @@ def _address(text: str) -> str:
         raise ValueError("write a region such as aws:eu-central-1, or an IP address") from None
 
 
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ValueError("write true or false")
-
-
 def _factor(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 100:  # noqa: PLR2004
         return float(value)
@@ -189,7 +182,6 @@ Servers = Annotated[tuple[str, ...], Parsed(_servers, _LIST)]
 SkewErrors = Annotated[tuple[SkewError, ...], Parsed(parse_skew_errors, _LIST)]
 Hosts = Annotated[tuple[str, ...], Parsed(_hosts, _LIST)]
 Here = Annotated[str | Location | None, Parsed(_here, _HERE)]
-Flag = Annotated[bool, Parsed(_flag, (("type", "boolean"),))]
 Factor = Annotated[float, Parsed(_factor, (("type", "number"),))]
 OptionalCount = Annotated[int | None, Parsed(_optional_count, _INTEGER)]
 OptionalRate = Annotated[Rate | None, Parsed(_optional_rate, _STRING)]

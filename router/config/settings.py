@@ -16,7 +16,6 @@ from router.config.allow import Allow
 from router.config.fields import (
     Factor,
     FilePath,
-    Flag,
     HeaderName,
     Here,
     Hosts,
@@ -36,7 +35,7 @@ from router.config.skew_errors import KNOWN
 from router.config.timescale import mixture
 from router.endpoint import Endpoint
 from router.errors import ConfigError
-from router.units import Count, Duration, PositiveDuration, Share
+from router.units import Count, Duration, Flag, PositiveDuration, Share
 
 __all__ = [
     "Allow",

@@ -248,15 +248,21 @@ class Slate:
         best = first[prices.index(least)]
         self.why = Why.LEAST
         favourite = self.favourite
-        if (
-            best is not favourite
-            and favourite is not None
-            and favourite.price - least <= self._margin
-            and favourite.in_flight < favourite.limit
-        ):
-            best, self.why = favourite, Why.KEPT
+        if best is not favourite and favourite is not None:
+            best = self._loyal(best, favourite, least)
         if self.second and (best.doubtful or best.crowded):
             return self._spilt(best)
+        return best
+
+    def _loyal(self, best: State, favourite: State, least: float) -> State:
+        """Return the favourite, if another's lower price is no reason to leave it."""
+        if favourite.price - least <= self._margin and favourite.in_flight < favourite.limit:
+            self.why = Why.KEPT
+            return favourite
+        unknown = not (favourite.asked or favourite.in_flight or favourite.risk)
+        if unknown and favourite.price <= CURIOUS * least:
+            self.why = Why.CURIOUS  # it came back, and its price is what others' answers suggest
+            return favourite
         return best
 
     def _curiosity(self, state: State) -> State:

@@ -329,11 +329,17 @@ class State:
         return 0.0 if self.load is None else self.load.noise * self.share
 
     def service(self, now: float) -> tuple[float, float]:
-        """Return the seconds of service that traffic saw beyond probes', and its weight 0…1."""
-        if self.load is None or not self.load.measured:
+        """Return the seconds of service that traffic saw beyond probes', and its weight 0…1.
+
+        Answers that became quicker of late count at once: a burst of this host's own work that is
+        over must not be expected of who was not asked since.
+        """
+        load = self.load
+        if load is None or not load.measured:
             return 0.0, 0.0
-        weight = math.exp(min(0.0, self.load.heard - now) / SERVICE_MEMORY)
-        return self.load.alone - self.way.estimate.total, weight
+        weight = math.exp(min(0.0, load.heard - now) / SERVICE_MEMORY)
+        quicker = min(0.0, load.faded_surplus(now, waiting=self.in_flight > 0))
+        return load.alone + quicker - self.way.estimate.total, weight
 
     def reprice(self, now: float, typical: float) -> None:
         """Settle the price from all that is known; `typical`: service where nothing else is.

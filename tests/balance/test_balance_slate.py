@@ -275,3 +275,17 @@ def test_a_choice_is_somebody_who_may_serve_whatever_the_members_are_like(
             assert {min(one.endpoint.tier for one in ready)} == tiers
         elif ready:
             assert {*ready} & {*slate.first, *slate.second}, "who works is not at hand"
+
+
+def test_a_favourite_that_came_back_is_asked_although_its_price_is_only_guessed() -> None:
+    back, other = near_and_far(0.100, 0.110)
+    slate = slate_of(back, other)
+    other.extra = -0.025  # its answers became quicker
+    other.settle()
+    assert picked(slate) == ("a", "curious")
+    under_way(back, 1)
+    assert picked(slate)[0] == "b", "one request finds out"
+    under_way(back, 0)
+    other.extra = -0.05
+    other.settle()
+    assert picked(slate)[0] == "b", "it would cost far more, as far as is known"

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router.testing import Regions
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+    from router.testing import Regions
+
+pytest_plugins = ["pytest_region_router"]
 
 
 def absent(peer: str) -> None:
@@ -22,7 +24,6 @@ def absent(peer: str) -> None:
 
 
 @pytest.fixture
-def regions() -> Iterator[Regions]:
+def regions(router_regions: Callable[..., Regions]) -> Regions:
     """Three regions at 5, 30 and 80 ms."""
-    with Regions(near=0.005, middle=0.030, far=0.080) as three:
-        yield three
+    return router_regions(near=0.005, middle=0.030, far=0.080)

@@ -7,8 +7,9 @@ Rule 3: Host, Authorization and the timestamp are made anew for each attempt.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from router.options import NO_OPTIONS, Options
 
@@ -18,9 +19,22 @@ if TYPE_CHECKING:
     from router.attempt import Attempt
     from router.balance.choice import Choice
     from router.endpoint import Endpoint
+    from router.errors import PreconditionError
     from router.failover.verdict import Verdict
+    from router.flight import Flight
 
-__all__ = ["KEPT_WITHIN", "Answer", "Body", "Call", "Header", "Once", "Outgoing", "Timeouts"]
+__all__ = [
+    "KEPT_WITHIN",
+    "Answer",
+    "Body",
+    "Call",
+    "Header",
+    "Interruptible",
+    "Once",
+    "Outgoing",
+    "Remaining",
+    "Timeouts",
+]
 
 Header = tuple[bytes, bytes]
 
@@ -78,18 +92,72 @@ class Body:
         return self.replayable or not self.stream.started
 
 
+class Interruptible(Protocol):
+    """What a request waits at: it can be ended from outside."""
+
+    def interrupt(self, timeouts: Timeouts) -> None:
+        """End what waits for this request, if it is still this one."""
+        ...
+
+
+class Remaining(float):
+    """The seconds that a phase had when it began; `now()` is what is left of them."""
+
+    __slots__ = ("_ends", "_limit", "timeouts")
+
+    _ends: float | None
+    _limit: float | None
+    timeouts: Timeouts
+
+    @classmethod
+    def of(
+        cls, timeouts: Timeouts, seconds: float, limit: float | None, ends: float | None
+    ) -> Remaining:
+        """Return seconds that know whom to ask; the core hands them on to its streams as they are.
+
+        `limit` bounds each wait, in seconds; `ends` all of them together, a monotonic instant.
+        """
+        made = cls(seconds)
+        made.timeouts, made._limit, made._ends = timeouts, limit, ends
+        return made
+
+    def now(self) -> float:
+        """Return the seconds that a wait beginning now may take; 0: none."""
+        return self.timeouts.left_of(self._limit, self._ends)
+
+
 class Timeouts:
     """What the wire may wait, asked for when a phase (connect, write, read, pool) begins.
 
     Until the head of the answer is there, phases share one budget, so that together they cannot
-    outlast it; afterwards a pause in the body is bounded by the read timeout alone.
+    outlast it; afterwards a pause in the body is bounded by the read timeout, and the whole body
+    by `until_body_end`.
 
     Attributes:
         left: when the first write began, in monotonic seconds: the request waits for a connection
             no longer. None: it does.
+        until_body_end: when the body has to be there, in monotonic seconds. None: whenever.
+        stale: the connection had been used before, and broke without a byte of this answer.
+        abandoned: nobody waits for the request any more.
+        shared: its connection carries other requests too, so that it is not broken off for one.
+        stream: what it waits at now.
     """
 
-    __slots__ = ("_leaves", "_limits", "_now", "_pause", "_until", "left")
+    __slots__ = (
+        "_late",
+        "_leaves",
+        "_limits",
+        "_longest",
+        "_now",
+        "_pause",
+        "_until",
+        "abandoned",
+        "left",
+        "shared",
+        "stale",
+        "stream",
+        "until_body_end",
+    )
 
     def __init__(
         self,
@@ -99,6 +167,7 @@ class Timeouts:
         pause: float,
         now: Callable[[], float],
         leaves: Callable[[float], None] = lambda _: None,
+        until_body_end: float | None = None,
     ) -> None:
         """Take the caller's seconds by phase, and what bounds them.
 
@@ -108,6 +177,7 @@ class Timeouts:
             pause: seconds between parts of the body, where the caller sets no read timeout.
             now: monotonic seconds.
             leaves: hears when the first write begins.
+            until_body_end: when the body has to be there, in monotonic seconds; None: whenever.
         """
         self._leaves = leaves
         self.left: float | None = None
@@ -115,6 +185,13 @@ class Timeouts:
         self._now = now
         self._pause = pause
         self._until: float | None = now() + budget
+        self.until_body_end = until_body_end
+        self._late = False
+        self._longest = math.inf
+        self.stale = False
+        self.abandoned = False
+        self.shared = False
+        self.stream: Interruptible | None = None
 
     def head_came(self) -> None:
         """Say that the head of the answer is there."""
@@ -123,16 +200,66 @@ class Timeouts:
     def rebudget(self, seconds: float) -> None:
         """Give all that follows a budget of so many seconds."""
         self._until = self._now() + seconds
+        self._late = False
 
-    def get(self, phase: str, default: float | None = None) -> float:
+    def set_pause(self, seconds: float) -> None:
+        """Bound each wait for a part of the body, from the next one on, whoever allows more."""
+        self._longest = seconds
+
+    def abandon(self) -> None:
+        """End the request at once: what it waits at is interrupted, what follows has no time.
+
+        For a blocking wire from any thread; for a suspending one from its loop's thread. Over a
+        shared connection (HTTP/2) it goes on by itself.
+        """
+        self.abandoned = True
+        stream = self.stream
+        if stream is not None:
+            stream.interrupt(self)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is abandoned, and may be broken off."""
+        return self.abandoned and not self.shared
+
+    def get(self, phase: str, default: float | None = None) -> Remaining:
         """Return the seconds that a phase beginning now may take."""
+        limit = self._limits.get(phase, default)
+        if self.gone:
+            return Remaining.of(self, LEAST_TIMEOUT, limit, None)
         if self.left is None and phase == "write":
             self.left = self._now()
             self._leaves(self.left)
-        limit = self._limits.get(phase, default)
-        if self._until is None:
-            return self._pause if limit is None else limit
-        left = max(self._until - self._now(), LEAST_TIMEOUT)
+        ends = None
+        if phase == "connect" and limit is not None:  # of the TLS handshake too
+            ends = self._now() + limit
+        return Remaining.of(self, max(self._left(limit, ends), LEAST_TIMEOUT), limit, ends)
+
+    def left_of(self, limit: float | None, ends: float | None) -> float:
+        """Return the seconds that a wait beginning now may take; 0: none.
+
+        When time is up, it grants one last look at what has come already: a process that was held
+        up must not throw away an answer that was in time.
+        """
+        if self.gone:
+            return 0.0
+        left = self._left(limit, ends)
+        if left > 0:
+            return left
+        late, self._late = self._late, True
+        return 0.0 if late else LEAST_TIMEOUT
+
+    def _left(self, limit: float | None, ends: float | None) -> float:
+        until = self._until
+        if until is None:
+            limit = min(self._pause if limit is None else limit, self._longest)
+            until = self.until_body_end
+        if ends is not None:
+            until = ends if until is None else min(until, ends)
+        if until is None:
+            assert limit is not None
+            return limit
+        left = until - self._now()
         return left if limit is None else min(limit, left)
 
 
@@ -151,13 +278,19 @@ class Outgoing:
 
 @dataclass(slots=True)
 class Answer:
-    """A response: status, raw headers, and a body that holds its connection until closed."""
+    """A response: status, raw headers, and a body that holds its connection until closed.
+
+    Attributes:
+        content: the body, where it was read already.
+        flight: the attempt that brought it, which bounds the reading of its body.
+    """
 
     status: int
     headers: list[Header] = field(repr=False)
     stream: Any = field(repr=False)
     extensions: dict[str, Any] = field(repr=False)
     content: bytes | None = field(default=None, repr=False)
+    flight: Flight | None = field(default=None, repr=False, kw_only=True)
 
 
 @dataclass(slots=True)
@@ -168,7 +301,12 @@ class Call:
         path: what comes behind an endpoint's base path, with the query.
         headers: the caller's, without those that each attempt makes anew.
         timeouts: the caller's own, in seconds by phase.
-        corrected: what was refused and made anew already: the token, the time.
+        at_once: whether its caller reads the whole answer at once, and so the flow does.
+        corrected: what was refused and made anew already: the token, the time, the preconditions.
+        once: statuses that asked for the same again, and were obeyed.
+        stale: how many connections turned out to be closed already.
+        problem: what the caller has to mend before the request is sent again.
+        stopped: why no further attempt was made, in words.
         kept: the last answer that was not good enough, in case no better one comes.
         blamed: attempts whose failures count against their endpoints, with what they say.
     """
@@ -184,10 +322,15 @@ class Call:
     repeat: str
     options: Options = NO_OPTIONS
     keyed: bool = False
+    at_once: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     tried: set[str] = field(default_factory=set)
     backoffs: int = 0
     corrected: set[Verdict] = field(default_factory=set)
+    once: set[int] = field(default_factory=set)
+    stale: int = 0
+    problem: PreconditionError | None = None
+    stopped: str | None = None
     kept: Answer | None = None
     blamed: list[tuple[Choice, str]] = field(default_factory=list)
 

@@ -32,6 +32,7 @@ WORDS = {
     "PoolTimeout": "no free connection in time",
     "ReadError": "the connection broke while reading",
     "WriteError": "the connection broke while writing",
+    "ProtocolError": "the server broke the protocol",
     "RemoteProtocolError": "the server broke off or broke the protocol",
     "LocalProtocolError": "the request is not valid HTTP",
     "ProxyError": "the proxy refused",
@@ -53,7 +54,7 @@ class Family:
     def foreign(self, error: Exception) -> type[Exception] | None:
         """Return the family's class for an exception of its core, or None if it is not one."""
         for cls in type(error).__mro__:
-            if cls.__module__.partition(".")[0] in {self.core.__name__, "h11"}:
+            if cls.__module__.partition(".")[0] in {self.core.__name__, "h11", "h2"}:
                 found: type[Exception] | None = getattr(self.http, cls.__name__, None)
                 if found is not None:
                     return found

@@ -8,6 +8,7 @@ Rule 3: the connection goes to `endpoint.address` where that is set; Host and th
 Rule 4: headers reach the core unread, since reading them takes the time (`departure`): the core
         iterates over them when it writes them.
 Rule 5: an asyncio pool belongs to the loop that opened it; each loop has its own.
+Rule 6: names, connections and streams are this package's own (`net`): their waits end in time.
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ import asyncio
 import threading
 import time
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from router.call import KEPT_WITHIN, Answer
 from router.errors import ClosedError
 from router.forks import register
+from router.net.blocking import BlockingBackend
+from router.net.resolver import shared_resolver
+from router.net.suspending import SuspendingBackend
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from router.call import Outgoing
+    from router.call import Outgoing, Timeouts
     from router.endpoint import Endpoint
     from router.families import Family
     from router.lease import Lease
@@ -54,7 +59,7 @@ class _Pools:
         self._tls = tls
         self._http2 = http2
 
-    def _pool(self, kind: Any, endpoint: Endpoint) -> Any:
+    def _pool(self, kind: Any, backend: Any, endpoint: Endpoint) -> Any:
         secure = endpoint.origin.scheme == "https"
         return kind(
             ssl_context=self._tls() if secure else None,
@@ -62,6 +67,7 @@ class _Pools:
             max_connections=MOST_CONNECTIONS,
             max_keepalive_connections=MOST_IDLE,
             keepalive_expiry=IDLE_SECONDS,
+            network_backend=backend(self._family.core, shared_resolver()),
         )
 
     def _request(self, request: Outgoing) -> Any:
@@ -87,9 +93,10 @@ class _Pools:
     def _answer(self, response: Any) -> Answer:
         return Answer(response.status, response.headers, response.stream, response.extensions)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, timeouts: Timeouts | None = None) -> None:
         failure = self._family.failure(error)
         if failure is not None:
+            failure.stale = timeouts is not None and timeouts.stale
             raise failure from error
 
 
@@ -100,6 +107,8 @@ class Wires(_Pools):
         self, family: Family, tls: Callable[[], ssl.SSLContext], *, http2: bool = False
     ) -> None:
         super().__init__(family, tls, http2=http2)
+        self.interruptible = not http2
+        """Whether a request can be ended from outside: others may share an HTTP/2 connection."""
         self.reset_after_fork()
         register(self)
 
@@ -115,7 +124,7 @@ class Wires(_Pools):
         try:
             return self._answer(pool.handle_request(self._request(request)))
         except Exception as error:
-            self._failed(error)
+            self._failed(error, request.timeouts)
             raise
 
     def _open(self, endpoint: Endpoint) -> Any:
@@ -124,8 +133,20 @@ class Wires(_Pools):
                 raise ClosedError(CLOSED)
             server = endpoint.server
             if server not in self._pools:
-                self._pools[server] = self._pool(self._family.core.ConnectionPool, endpoint)
+                kind = self._family.core.ConnectionPool
+                self._pools[server] = self._pool(kind, BlockingBackend, endpoint)
             return self._pools[server]
+
+    def read(self, answer: Answer) -> Answer:
+        """Read the whole body, close, and return the answer in memory; raise SendFailure."""
+        try:
+            content = b"".join(answer.stream)
+        except Exception as error:
+            self._failed(error)
+            raise
+        finally:
+            answer.stream.close()
+        return replace(answer, stream=None, content=content)
 
     def keep(self, answer: Answer) -> Answer:
         """Read a short body, close, and return the answer in memory."""
@@ -176,11 +197,12 @@ class AsyncWires(_Pools):
         pool = pools.get(server)
         if pool is None:
             kind = self._family.core.AsyncConnectionPool
-            pool = pools[server] = self._pool(kind, request.endpoint)
+            pool = pools[server] = self._pool(kind, SuspendingBackend, request.endpoint)
         try:
             return self._answer(await pool.handle_async_request(self._request(request)))
         except Exception as error:
-            self._failed(error)
+            _forget_orphans(pool)
+            self._failed(error, request.timeouts)
             raise
 
     def _pools(self) -> dict[Server, Any]:
@@ -188,13 +210,33 @@ class AsyncWires(_Pools):
         with self._lock:
             if self._closed:
                 raise ClosedError(CLOSED)
-            return self._by_loop.setdefault(loop, {})
+            pools = self._by_loop.get(loop)
+            if pools is None:
+                self._forget_closed_loops()
+                pools = self._by_loop[loop] = {}
+            return pools
+
+    def _forget_closed_loops(self) -> None:
+        """Let go of connections whose loop has ended: they hold it, so it would stay for ever."""
+        for loop in [loop for loop in self._by_loop if loop.is_closed()]:
+            del self._by_loop[loop]
 
     def abandon(self, task: asyncio.Task[Answer], lease: Lease) -> None:
         """Let a send that nobody waits for end by itself, then close it and give its lease back."""
         closing = asyncio.get_running_loop().create_task(_close_when_done(task, lease))
         self._abandoned.add(closing)
         closing.add_done_callback(self._abandoned.discard)
+
+    async def read(self, answer: Answer) -> Answer:
+        """Read the whole body, close, and return the answer in memory; raise SendFailure."""
+        try:
+            content = b"".join([chunk async for chunk in answer.stream])
+        except Exception as error:
+            self._failed(error)
+            raise
+        finally:
+            await answer.stream.aclose()
+        return replace(answer, stream=None, content=content)
 
     async def keep(self, answer: Answer) -> Answer:
         """Read a short body, close, and return the answer in memory."""
@@ -213,9 +255,24 @@ class AsyncWires(_Pools):
         with self._lock:
             self._closed = True
             pools = self._by_loop.pop(asyncio.get_running_loop(), {})
+            self._forget_closed_loops()
         while pools:
             _, pool = pools.popitem()
             await pool.aclose()
+
+
+def _forget_orphans(pool: Any) -> None:
+    """Let go of connections that were given to a request which no longer waited for one.
+
+    Where a request's wait for a connection times out in the moment in which it gets one, httpcore
+    1.0 keeps that connection for it for ever: not opened, and neither idle nor closed.
+    """
+    used = {id(request.connection) for request in pool._requests}  # noqa: SLF001 - none tells
+    pool._connections[:] = [  # noqa: SLF001
+        connection
+        for connection in pool._connections  # noqa: SLF001
+        if id(connection) in used or connection.is_idle() or connection.is_available()
+    ]
 
 
 async def _close_when_done(task: asyncio.Task[Answer], lease: Lease) -> None:

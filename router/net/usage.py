@@ -1,0 +1,100 @@
+"""What a connection has been used for: whether it broke because it was stale, and for whom.
+
+Rule 1: a connection is stale when it carried an exchange before, and breaks without a byte of the
+        present answer: the server had closed it while it lay idle. A timeout proves nothing.
+Rule 2: a connection that carries several requests at once (HTTP/2) is never called stale, and is
+        not broken off for one of them.
+Rule 3: whoever interrupts names the request: a connection that has gone on to another one is
+        left alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from router.net.limit import AbandonedError, timeouts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from router.call import Timeouts
+
+__all__ = ["Usage"]
+
+
+class Usage:
+    """One connection's use.
+
+    Attributes:
+        shared: it carries several requests at once.
+    """
+
+    __slots__ = ("_heard", "_holder", "_lock", "_reused", "_sever", "shared")
+
+    def __init__(self, sever: Callable[[], None], *, shared: bool = False) -> None:
+        """`sever` ends the connection at once, from any thread."""
+        self._sever = sever
+        self.shared = shared
+        self._lock = threading.Lock()
+        self._holder: Timeouts | None = None
+        self._heard = False
+        self._reused = False
+
+    def take(self, timeout: float | None) -> Timeouts | None:
+        """Say whose wait begins.
+
+        Raises:
+            AbandonedError: nobody waits for that request any more.
+        """
+        timeouts = timeouts_of(timeout)
+        if timeouts is None:
+            return None
+        if self.shared:
+            timeouts.shared = True
+            return timeouts
+        with self._lock:
+            self._holder = timeouts
+        timeouts.stream = self
+        if timeouts.abandoned:  # asked after it can be interrupted, so that no abandon is missed
+            self.release(timeouts)
+            raise AbandonedError
+        return timeouts
+
+    def release(self, timeouts: Timeouts | None) -> None:
+        """Say that the wait is over."""
+        if timeouts is not None and self._holder is timeouts:
+            with self._lock:
+                self._holder = None
+            timeouts.stream = None
+
+    def interrupt(self, timeouts: Timeouts) -> None:
+        """End the connection, if it is this request's now."""
+        with self._lock:
+            if self._holder is timeouts:
+                self._sever()
+
+    def writes(self) -> None:
+        """Note a write: after an answer, it begins another exchange."""
+        if self._heard:
+            self._heard = False
+            self._reused = True
+
+    def hears(self, timeouts: Timeouts | None) -> None:
+        """Note a part of an answer."""
+        self._heard = True
+        if timeouts is not None:
+            timeouts.stale = False
+
+    def breaks(self, timeouts: Timeouts | None) -> None:
+        """Note that the connection ended: by its peer's end or reset, not by a timeout.
+
+        Raises:
+            AbandonedError: it was this host that ended it.
+        """
+        if timeouts is None or self.shared:
+            return
+        if timeouts.abandoned:
+            raise AbandonedError
+        if self._reused and not self._heard:
+            timeouts.stale = True

@@ -1,0 +1,259 @@
+"""Peers that do what a test says over real sockets, and pools of both cores that talk to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import socket
+import ssl
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from router.call import Timeouts
+from router.net.blocking import BlockingBackend
+from router.net.resolver import Resolver
+from router.net.suspending import SuspendingBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Self
+
+    import trustme
+
+__all__ = [
+    "ANSWER",
+    "KINDS",
+    "NAME",
+    "Asker",
+    "Peer",
+    "answering",
+    "black_hole",
+    "client_tls",
+    "entries",
+    "open_sockets",
+    "read_request",
+    "reset",
+    "server_tls",
+    "timeouts",
+]
+
+KINDS = [f"{core}-{way}" for core in ("httpcore", "httpcore2") for way in ("threads", "tasks")]
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+NAME = "peer.test"
+LONG = 10.0
+CHUNK = 65536
+
+
+def timeouts(budget: float = LONG, **limits: float) -> Timeouts:
+    """Return what a request may wait, in seconds."""
+    return Timeouts(limits, budget=budget, pause=LONG, now=time.monotonic)
+
+
+def read_request(sock: socket.socket) -> bytes:
+    """Return the head of a request, or what came of it before the end."""
+    came = b""
+    while b"\r\n\r\n" not in came:
+        part = sock.recv(CHUNK)
+        if not part:
+            break
+        came += part
+    return came
+
+
+def answering(sock: socket.socket) -> None:
+    """Answer every request."""
+    while read_request(sock):
+        sock.sendall(ANSWER)
+
+
+def reset(sock: socket.socket) -> None:
+    """End a connection rudely."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    sock.close()
+
+
+def entries(*places: tuple[str, int]) -> list[Any]:
+    """Return what `getaddrinfo` would for these places."""
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+
+
+def open_sockets() -> int:
+    """Return how many sockets this process holds open."""
+    told = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the directory's own is closed by now
+            told.append(str(link.readlink()))
+    return sum(each.startswith("socket:") for each in told)
+
+
+class Peer:
+    """A server that plays a script on each connection, in a thread of its own."""
+
+    def __init__(
+        self,
+        script: Callable[[socket.socket], None] = answering,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.accepted = 0
+        self._script = script
+        self._listening = socket.create_server((host, port))
+        self._socks: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+
+    @property
+    def port(self) -> int:
+        port: int = self._listening.getsockname()[1]
+        return port
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listening.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            self._socks.append(sock)
+            playing = threading.Thread(target=self._play, args=(sock,))
+            self._threads.append(playing)
+            playing.start()
+
+    def _play(self, sock: socket.socket) -> None:
+        with sock, contextlib.suppress(OSError):
+            self._script(sock)
+
+    def wait_until_idle(self) -> None:
+        """Wait until every script has been played, and its last words have had time to come."""
+        for thread in self._threads[1:]:
+            thread.join(LONG)
+        time.sleep(0.02)
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        for sock in self._socks:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(LONG)
+
+
+@contextlib.contextmanager
+def black_hole(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """Listen at a port where connects hang: nobody accepts, and the queue is full."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        time.sleep(0.05)
+        yield listening.getsockname()[1]
+
+
+def server_tls(authority: trustme.CA, name: str = NAME) -> Callable[[Any], Any]:
+    """Return what makes of a script one that is played under TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+
+    def under_tls(script: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
+        def play(sock: socket.socket) -> None:
+            with context.wrap_socket(sock, server_side=True) as tls:
+                script(tls)
+
+        return play
+
+    return under_tls
+
+
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """Return a context that trusts the authority alone."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+class Asker:
+    """A pool of one core over our backend, asked the same way whether it blocks or suspends."""
+
+    def __init__(
+        self,
+        kind: str,
+        tls: ssl.SSLContext | None = None,
+        *,
+        http2: bool = False,
+        name: str = NAME,
+        **lookup: Any,
+    ) -> None:
+        core, way = kind.split("-")
+        self.core: Any = importlib.import_module(core)
+        self.resolver = Resolver(**lookup)
+        self._tls = tls
+        self._name = name
+        kept = {"ssl_context": tls, "max_connections": 50, "http2": http2}
+        self.runner = asyncio.Runner() if way == "tasks" else None
+        if self.runner is None:
+            backend: Any = BlockingBackend(self.core, self.resolver)
+            self.pool = self.core.ConnectionPool(network_backend=backend, **kept)
+        else:
+            backend = SuspendingBackend(self.core, self.resolver)
+            self.pool = self.core.AsyncConnectionPool(network_backend=backend, **kept)
+
+    def ask(
+        self,
+        port: int,
+        given: Timeouts | None = None,
+        *,
+        host: str = "127.0.0.1",
+        content: bytes | None = None,
+        abandon_after: float | None = None,
+    ) -> bytes:
+        """Return the body of the answer; after `abandon_after` seconds, abandon the request."""
+        scheme = "http" if self._tls is None else "https"
+        extensions: dict[str, Any] = {"timeout": given or timeouts(), "sni_hostname": self._name}
+        asked = (
+            "GET" if content is None else "POST",
+            f"{scheme}://{host}:{port}/",
+        )
+        if self.runner is None:
+            if abandon_after is not None:
+                threading.Timer(abandon_after, extensions["timeout"].abandon).start()
+            return self._ask(asked, content, extensions)
+        return self.runner.run(self._ask_async(asked, content, extensions, abandon_after))
+
+    def _ask(self, asked: Any, content: bytes | None, extensions: Any) -> bytes:
+        with self.pool.stream(*asked, content=content, extensions=extensions) as response:
+            extensions["timeout"].head_came()
+            return b"".join(response.iter_stream())
+
+    async def _ask_async(
+        self, asked: Any, content: bytes | None, extensions: Any, abandon_after: float | None
+    ) -> bytes:
+        if abandon_after is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(abandon_after, extensions["timeout"].abandon)
+        async with self.pool.stream(*asked, content=content, extensions=extensions) as response:
+            extensions["timeout"].head_came()
+            return b"".join([part async for part in response.aiter_stream()])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.runner is None:
+            self.pool.close()
+        else:
+            self.runner.run(self.pool.aclose())
+            self.runner.close()

@@ -5,6 +5,7 @@ Rule 2: it starts when first needed, is a daemon, and dies with its owner: so it
         owner alive, and what was stopped stays stopped.
 Rule 3: a fork leaves the child without the thread; the child starts one of its own. It closes
         nothing of the parent's loop, whose epoll set both processes share.
+Rule 4: its loop's pulse tells what the whole process lost: it was stopped, or nobody got to run.
 """
 
 from __future__ import annotations
@@ -14,15 +15,19 @@ import contextlib
 import inspect
 import logging
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from router.errors import ClosedError
 from router.forks import register
+from router.pulse import pulse_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
+
+    from router.pulse import Pulse
 
     Jobs = Callable[[], list[Coroutine[Any, Any, None]]]
 
@@ -44,12 +49,13 @@ class Background:
         self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._pulse: Pulse | None = None
         register(self)
 
     def reset_after_fork(self) -> None:
         """Forget the parent's thread; `start` makes one for the child."""
         self._lock = threading.RLock()
-        self._loop = self._thread = None
+        self._loop = self._thread = self._pulse = None
 
     def start(self) -> None:
         """Start the thread and its jobs, unless they run.
@@ -67,11 +73,21 @@ class Background:
         if self._loop is None:
             jobs = self._jobs()
             loop = asyncio.new_event_loop()
+            self._pulse = pulse_of(loop)
             args = (loop, [] if jobs is None else jobs())
             thread = threading.Thread(target=_serve, args=args, name="region-router", daemon=True)
             thread.start()
             self._loop, self._thread = loop, thread
         return self._loop
+
+    def lost(self) -> float:
+        """Return the seconds so far for which this process could not look at what came in."""
+        pulse = self._pulse
+        return 0.0 if pulse is None else pulse.lost(time.monotonic())
+
+    def busy(self) -> float:
+        """Return the seconds that this process computed or lost, as the pool asks for them."""
+        return time.process_time() + self.lost()
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the background loop; its future ends at the latest with `stop`.
@@ -101,10 +117,13 @@ class Background:
 
 def _serve(loop: asyncio.AbstractEventLoop, jobs: list[Coroutine[Any, Any, None]]) -> None:
     asyncio.set_event_loop(loop)
+    pulse = pulse_of(loop)
+    pulse.begin(loop)
     tasks = [loop.create_task(_guard(job)) for job in jobs]
     try:
         loop.run_forever()
     finally:
+        pulse.stop()
         _cancel_all(loop)
         del tasks
         loop.run_until_complete(loop.shutdown_asyncgens())

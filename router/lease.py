@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from router.forks import across_forks
+
 if TYPE_CHECKING:
     from typing import Protocol
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lease"]
 
-_COUNT = threading.RLock()  # a finalizer may come in between
+_COUNT = across_forks(threading.RLock())  # a finalizer may come in between
 
 
 class Lease:

@@ -1,0 +1,108 @@
+"""A server that keeps every byte it is sent, with the time, and answers as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from typing import Any, Self
+
+__all__ = ["EMPTY", "Answer", "RawServer", "Request"]
+
+EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+PATIENCE = 10.0
+
+Answer: TypeAlias = "bytes | Callable[[], AsyncIterator[bytes]]"
+
+
+class Request(NamedTuple):
+    """A request as it came: monotonic seconds, and the raw head and body."""
+
+    at: float
+    head: bytes
+    body: bytes
+
+
+class RawServer:
+    """Listens on loopback at a port of the system's choice.
+
+    Attributes:
+        answer: to each request: bytes, or what makes them piece by piece.
+        requests: all that came.
+    """
+
+    def __init__(self, answer: Answer = EMPTY) -> None:
+        self.answer = answer
+        self.requests: list[Request] = []
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def raw(self) -> bytes:
+        """All bytes that came, request after request."""
+        return b"".join(request.head + request.body for request in self.requests)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._run(self._listen())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE)
+        self._loop.close()
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _end(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0.01)  # transports close their sockets in a later turn of the loop
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"\r\ncontent-length: *(\d+)", head.lower())
+                body = await reader.readexactly(int(length[1]) if length else 0)
+                self.requests.append(Request(time.monotonic(), head, body))
+                await self._reply(writer)
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # the client left
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _reply(self, writer: asyncio.StreamWriter) -> None:
+        if isinstance(self.answer, bytes):
+            writer.write(self.answer)
+            return
+        async for piece in self.answer():
+            writer.write(piece)
+            await writer.drain()

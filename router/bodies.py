@@ -2,71 +2,116 @@
 
 Rule 1: closing is idempotent, closes the wire's stream first and gives the Lease back whatever
         that raises.
-Rule 2: an error while reading is the family's own; the reader hears it, nothing is retried here.
+Rule 2: a body that breaks raises an error that is also the family's, unless it goes on elsewhere;
+        what is decided then is decided in `streams.course`, once for threads and tasks.
+Rule 3: the stream that broke is closed, and its Lease given back, before another is asked for.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+from typing import TYPE_CHECKING
+
+from router.errors import RouterError
+from router.ports import run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
-    from router.lease import Lease
+    from router.streams.course import Course
 
 __all__ = ["AsyncBody", "SyncBody"]
 
 
-class _Held:
-    """What both kinds of body keep."""
-
-    def __init__(
-        self, stream: Any, lease: Lease | None, translate: Callable[[Exception], Exception]
-    ) -> None:
-        self._stream = stream
-        self._lease = lease
-        self._translate = translate
-
-    def _give_back(self) -> None:
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            lease.give_back()
-
-
-class SyncBody(_Held):
+class SyncBody:
     """A body read by a thread."""
 
+    def __init__(self, course: Course) -> None:
+        self._course = course
+
     def __iter__(self) -> Iterator[bytes]:
+        course = self._course
+        chunks = iter(course.stream)
+        while True:
+            course.asks()
+            try:
+                chunk = course.took(next(chunks, None))
+            except Exception as error:
+                broken = course.broken(error)
+                if broken is None:
+                    raise
+                self._go_on(broken)
+                chunks = iter(course.stream)
+                continue
+            if chunk is None:
+                return
+            if chunk:
+                yield chunk
+
+    def _go_on(self, broken: RouterError) -> None:
+        course = self._course
         try:
-            yield from self._stream
-        except Exception as error:
-            translated = self._translate(error)
-            if translated is error:
-                raise
-            raise translated from error
+            with contextlib.suppress(Exception):  # it is broken already
+                course.stream.close()
+        finally:
+            course.give_back()
+        try:
+            run(course.reopen(broken))
+        except RouterError as error:
+            raised = course.raised(error)
+            raise raised from raised.__cause__
 
     def close(self) -> None:
+        course = self._course
+        course.closed = True
         try:
-            self._stream.close()
+            course.stream.close()
         finally:
-            self._give_back()
+            course.give_back()
 
 
-class AsyncBody(_Held):
+class AsyncBody:
     """A body read by a task."""
 
+    def __init__(self, course: Course) -> None:
+        self._course = course
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._stream:
+        course = self._course
+        chunks = aiter(course.stream)
+        while True:
+            course.asks()
+            try:
+                chunk = course.took(await anext(chunks, None))
+            except Exception as error:
+                broken = course.broken(error)
+                if broken is None:
+                    raise
+                await self._go_on(broken)
+                chunks = aiter(course.stream)
+                continue
+            if chunk is None:
+                return
+            if chunk:
                 yield chunk
-        except Exception as error:
-            translated = self._translate(error)
-            if translated is error:
-                raise
-            raise translated from error
+
+    async def _go_on(self, broken: RouterError) -> None:
+        course = self._course
+        try:
+            with contextlib.suppress(Exception):  # it is broken already
+                await course.stream.aclose()
+        finally:
+            course.give_back()
+        try:
+            await course.reopen(broken)
+        except RouterError as error:
+            raised = course.raised(error)
+            raise raised from raised.__cause__
 
     async def aclose(self) -> None:
+        course = self._course
+        course.closed = True
         try:
-            await self._stream.aclose()
+            await course.stream.aclose()
         finally:
-            self._give_back()
+            course.give_back()

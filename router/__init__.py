@@ -23,6 +23,7 @@ from router.config import (
     GeoSettings,
     Hedge,
     Limits,
+    Precondition,
     Probe,
     TlsSettings,
     TokenSettings,
@@ -41,16 +42,20 @@ from router.errors import (
     LimitError,
     NoEndpointError,
     OptionsError,
+    PreconditionError,
     RetryLaterError,
     RouterError,
     ServiceError,
     SigningError,
+    StreamBrokenError,
     TokenError,
     UnknownHostError,
 )
+from router.failover.precondition import Began, Refused
 from router.options import Options
 from router.router import Router
 from router.secret import Secret
+from router.streams.resume import Broken
 from router.transport import AsyncTransport, Transport
 from router.units import Rate
 from router.version import __version__
@@ -66,6 +71,8 @@ __all__ = [
     "Attempt",
     "AttemptsFailedError",
     "Backoff",
+    "Began",
+    "Broken",
     "CallerError",
     "Client",
     "ClockError",
@@ -86,9 +93,12 @@ __all__ = [
     "NoEndpointError",
     "Options",
     "OptionsError",
+    "Precondition",
+    "PreconditionError",
     "Probe",
     "Ranked",
     "Rate",
+    "Refused",
     "Region",
     "RetryLaterError",
     "Router",
@@ -99,6 +109,7 @@ __all__ = [
     "Signing",
     "SigningError",
     "Stamp",
+    "StreamBrokenError",
     "TlsSettings",
     "TokenError",
     "TokenSettings",

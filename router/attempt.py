@@ -47,6 +47,7 @@ class Attempt:
         decision: why it was chosen, and against whom.
         header: the timestamp's name and value as sent, or None.
         clock: the time at which its headers left, with its bound, where they were stamped.
+        hedge: whether it was made because the answer of another one was late.
     """
 
     endpoint: str
@@ -59,6 +60,7 @@ class Attempt:
     decision: Decision
     header: Header | None = None
     clock: Stamp | None = None
+    hedge: bool = False
 
     @property
     def chosen(self) -> Ranked:
@@ -109,7 +111,8 @@ class Attempt:
         lines = []
         tried: dict[str, str] = {}
         for number, attempt in enumerate(attempts, 1):
-            lines.append(f"attempt {number}: {attempt}")
+            hedge = " (the other one was late)" if attempt.hedge else ""
+            lines.append(f"attempt {number}{hedge}: {attempt}")
             lines.append(f"  why {attempt.endpoint}: {attempt.decision.reason}")
             lines += [f"  {line}" for line in written(attempt.decision, tried)]
             tried[attempt.endpoint] = f"tried before in this request: {attempt.result}"
@@ -126,6 +129,8 @@ class Trace:
     """Rides in `response.extensions["router"]`."""
 
     attempts: tuple[Attempt, ...]
+    stopped: str | None = None
+    """Why no further attempt was made, where the last answer was not good."""
 
     @property
     def endpoint(self) -> str:
@@ -134,12 +139,14 @@ class Trace:
 
     def explain(self) -> str:
         """Return the story of the request: what was tried, why there, and against whom."""
-        return Attempt.story(self.attempts)
+        story = Attempt.story(self.attempts)
+        return story if self.stopped is None else f"{story}\nno other attempt: {self.stopped}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain data for a log or JSON."""
         return {
             "endpoint": self.endpoint,
+            "stopped": self.stopped,
             "attempts": [
                 {
                     "verdict": attempt.verdict,
@@ -148,6 +155,7 @@ class Trace:
                     "waited_ms": attempt.waited * 1e3,
                     "elapsed_ms": attempt.elapsed * 1e3,
                     "maybe_processed": attempt.maybe_processed,
+                    "hedge": attempt.hedge,
                     **attempt.decision.as_dict(),
                     "stamp": attempt.stamp,
                     "stamp_bound_ms": attempt.bound_ms,

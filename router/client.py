@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import httpx
 
 from router.addressing import BASE_URL
-from router.transport import AsyncTransport, Transport
+from router.transport import AT_ONCE, AsyncTransport, Transport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +58,12 @@ class RoutedClient:
         transport = self.transport_class(config)
         self.router = transport.router
         super().__init__(transport=transport, **options)  # type: ignore[call-arg] # the library's
+
+    def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
+        """Send as the library does; tell the router of an answer that will be read at once."""
+        extensions = {k: v for k, v in request.extensions.items() if k != AT_ONCE}  # sent before?
+        request.extensions = extensions if stream else {**extensions, AT_ONCE: True}
+        return super().send(request, stream=stream, **options)  # type: ignore[misc] # the library's
 
 
 class Client(RoutedClient, httpx.Client):

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Protocol
 from router.errors import SigningError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from router.call import Header, Outgoing
     from router.clock.keeper import Keeper
     from router.clock.reading import Stamp
 
-__all__ = ["Departure", "Signer", "Signing"]
+__all__ = ["Countdown", "Departure", "Signer", "Signing"]
 
 FRESH = 0.05
 NS = 1e9
@@ -59,6 +59,23 @@ class Signer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Countdown:
+    """Tells a server how long its client still waits: a header of whole milliseconds.
+
+    `until` and `now` count in the same monotonic seconds.
+    """
+
+    name: str
+    until: float
+    now: Callable[[], float]
+
+    def header(self) -> Header:
+        """Return the header as of now."""
+        left = max(0, int((self.until - self.now()) * 1e3))
+        return self.name.encode("ascii"), b"%d" % left
+
+
 class Departure:
     """The headers of one attempt; iterating over it is what takes the time.
 
@@ -69,6 +86,7 @@ class Departure:
     """
 
     __slots__ = (
+        "_countdown",
         "_fixed",
         "_keeper",
         "_made",
@@ -79,8 +97,15 @@ class Departure:
         "stamp",
     )
 
-    def __init__(self, request: Outgoing, keeper: Keeper, signer: Signer | None) -> None:
+    def __init__(
+        self,
+        request: Outgoing,
+        keeper: Keeper,
+        signer: Signer | None,
+        countdown: Countdown | None = None,
+    ) -> None:
         """Take the place of the request's headers, if there is anything to make."""
+        self._countdown = countdown
         self._request = request
         self._keeper = keeper
         self._signer = signer
@@ -88,7 +113,7 @@ class Departure:
         self._made: list[Header] = []
         self.stamp: Stamp | None = None
         self.header: Header | None = None
-        if keeper.stamper is None and signer is None:
+        if keeper.stamper is None and signer is None and countdown is None:
             self.asked = keeper.boottime()
         else:
             self.asked = 0.0
@@ -119,6 +144,8 @@ class Departure:
         self.asked = self.asked or stamp[0] / NS  # the first time counts
         header = self.header = self._keeper.header(stamp)
         made = list(self._fixed) if header is None else [*self._fixed, header]
+        if self._countdown is not None:
+            made.append(self._countdown.header())
         if self._signer is not None:
             made = self._signed(made, self._signer)
         self._made = made

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from router.streams.stall import Gaps
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Mapping
 
     from router.auth.token import TokenManager
     from router.balance.pool import EndpointPool
     from router.clock.keeper import Keeper
     from router.config.settings import Failover
     from router.departure import Signer
+    from router.failover.budget import RetryBudget
+    from router.failover.hedging import Hedging
+    from router.failover.precondition import Began
+    from router.failover.verdict import Verdict
     from router.limits.limiter import Limiter
 
 __all__ = ["Desk"]
@@ -28,4 +35,9 @@ class Desk:
     keeper: Keeper
     failover: Failover
     chance: random.Random
+    budget: RetryBudget
+    hedging: Hedging
+    verdicts: Mapping[int, Verdict]
     signer: Signer | None = None
+    began: Began | None = None
+    gaps: Gaps = field(default_factory=Gaps)

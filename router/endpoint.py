@@ -9,7 +9,7 @@ import functools
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from router.units import Count, Flag, Parsed, parse_fields
@@ -187,6 +187,7 @@ class Endpoint:
         weight: how much it is favoured: its cost is divided by this.
         address: connect to this IP address instead of resolving the host; Host and TLS name stay.
         anycast: one address answers in many places, so no place is expected of it.
+        repeat: what may be repeated of what was sent here, in place of `failover.repeat`.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -200,6 +201,7 @@ class Endpoint:
     weight: Annotated[float, Parsed(_parse_weight, (("type", "number"),))] = 1.0
     address: Annotated[str | None, Parsed(_parse_address)] = None
     anycast: Flag = False
+    repeat: Literal["safe", "rejected", "always"] | None = None
 
     def __post_init__(self) -> None:
         parse_fields(self)

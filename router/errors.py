@@ -7,9 +7,11 @@
     │   ├── UnknownHostError        the URL is not one that the router serves
     │   ├── NoEndpointError         the request's constraints leave no endpoint
     │   ├── SigningError            the caller's own signer failed
+    │   ├── PreconditionError       the server wants something first that only the caller can mend
     │   └── ClosedError             the router was closed
     ├── ServiceError                the service or the network failed; the call was right
     │   ├── AttemptsFailedError     no attempt brought an answer
+    │   ├── StreamBrokenError       an answer began, and its body broke off
     │   ├── RetryLaterError         every endpoint asked to be left alone until a later time
     │   └── TokenError              the token server gave no token
     └── HostError                   this host could not do its part
@@ -47,16 +49,18 @@ __all__ = [
     "LimitError",
     "NoEndpointError",
     "OptionsError",
+    "PreconditionError",
     "RetryLaterError",
     "RouterError",
     "ServiceError",
     "SigningError",
+    "StreamBrokenError",
     "TokenError",
     "UnknownHostError",
 ]
 
 
-PICKLED = ("attempts", "problems", "retry_after")
+PICKLED = ("attempts", "check", "delivered", "problems", "retry_after")
 
 
 def _revived(name: str, args: tuple[Any, ...], state: dict[str, Any]) -> RouterError:
@@ -71,6 +75,8 @@ class RouterError(Exception):
     """The root: what every error of this package can be asked."""
 
     blame: ClassVar[Blame]
+    delivered: int = 0
+    """Bytes of an answer's body that the caller got before it broke off, as on the wire."""
 
     def __init__(
         self,
@@ -143,12 +149,25 @@ class SigningError(CallerError):
     """The signer raised an exception, which is the cause; nothing was sent."""
 
 
+class PreconditionError(CallerError):
+    """A server answered 428, and a check of the request says why; `check` names it."""
+
+    def __init__(self, message: str, *, check: str = "", attempts: Sequence[Attempt] = ()) -> None:
+        super().__init__(message, attempts=attempts)
+        self.check = check
+        """`json` (the body does not parse) or `conversation` (it is over its age limit)."""
+
+
 class ClosedError(CallerError):
     """The router, or the client it belongs to, was closed."""
 
 
 class AttemptsFailedError(ServiceError):
     """All permitted attempts failed without an answer."""
+
+
+class StreamBrokenError(ServiceError):
+    """A streamed answer began and its body broke off; `delivered` bytes of it were good."""
 
 
 class RetryLaterError(ServiceError):

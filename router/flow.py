@@ -1,7 +1,9 @@
 """The story of one request, told once, for threads and for tasks.
 
     route     try, judge, wait if that helps, try again; then answer or say why not
-    attempt   permit → token → endpoint → time → send → judge, learn, note
+    hedged    try; where the answer is late, try elsewhere meanwhile, and take the first good one
+    attempt   permit → token → endpoint → time
+    exchange  send → judge, learn, note
 
 Rule 1: parts decide and never wait; the port does all waiting, blocking or suspending.
 Rule 2: whoever takes gives back: an attempt's Lease holds the permit and the in-flight count, and
@@ -10,34 +12,38 @@ Rule 3: the endpoint is chosen last, when nothing is left to wait for: what this
         is no endpoint's slowness.
 Rule 4: the time is settled here and taken when the headers leave (`departure`).
 Rule 5: an answer that was not good enough is kept, and given to the caller if no better one comes.
+Rule 6: an answer that its caller reads at once is read here, so that one that breaks off fails
+        over like any other. One that is streamed is the caller's from its head on.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from router.again import late_after, may_hedge, next_wait, spare_permit
 from router.balance.pool import Choice, Cooling
 from router.call import KEPT_WITHIN, Timeouts
-from router.departure import Departure
+from router.departure import Countdown, Departure
 from router.errors import DeadlineError, RouterError
-from router.failover.backoff import jittered
-from router.failover.verdict import SendFailure, Verdict, may_repeat, verdict_of_failure
+from router.failover.verdict import SendFailure, Verdict
+from router.flight import Flight
 from router.lease import Lease
 from router.limits.acquire import acquire
-from router.outcome import Outcome, acquit, conclude, judge, learn, note
+from router.outcome import Outcome, acquit, conclude, judge, learn, note, outran
 
 if TYPE_CHECKING:
     from router.auth.token import Token
-    from router.call import Answer, Call, Header
+    from router.call import Answer, Call
     from router.desk import Desk
     from router.limits.permit import Permit
     from router.ports import Port
+    from router.racing import Runner
 
 __all__ = ["route"]
 
 SETTLING_STEP = 0.01
 SETTLED_WITHIN = 1.0
-CORRECTABLE = frozenset({Verdict.UNAUTHORISED, Verdict.SKEWED})
 
 
 async def route(call: Call, desk: Desk, port: Port) -> tuple[Answer, Lease | None]:
@@ -49,7 +55,7 @@ async def route(call: Call, desk: Desk, port: Port) -> tuple[Answer, Lease | Non
     desk.pool.check(call.options)
     while True:
         try:
-            outcome = await attempt(call, desk, port)
+            outcome = await hedged(call, desk, port)
         except RouterError as error:
             error.attempts = tuple(call.attempts)
             acquit(call, desk, port.now())
@@ -57,40 +63,56 @@ async def route(call: Call, desk: Desk, port: Port) -> tuple[Answer, Lease | Non
                 return call.kept, None
             raise
         wait = next_wait(call, outcome, desk, port.now())
-        if wait is None:
+        if wait is not None:
+            await keep(call, outcome, port)
+            await port.sleep(wait)
+        elif call.problem is not None:
+            await keep(call, outcome, port)
+            raise call.problem
+        else:
             if outcome.verdict is not Verdict.DELIVERED:
                 acquit(call, desk, port.now())
-            return conclude(call, outcome)
-        await keep(call, outcome, port)
-        await port.sleep(wait)
+            return conclude(call, outcome, port.now())
 
 
-async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
-    """Try one endpoint: permit, token, place, time, send."""
+async def hedged(call: Call, desk: Desk, port: Port) -> Outcome:
+    """Try one endpoint; if its answer is late, another meanwhile, and take the first good one."""
+    if not may_hedge(call, desk):
+        return await attempt(call, desk, port)
+    spare = partial(spare_permit, call, desk, port.now)
+    *others, last = await port.race(partial(attempt, call, desk, port), spare)
+    try:
+        for outcome in others:
+            await keep(call, outcome, port)
+    except BaseException:
+        await keep(call, last, port)
+        raise
+    return last
+
+
+async def attempt(
+    call: Call,
+    desk: Desk,
+    port: Port,
+    runner: Runner | None = None,
+    permit: Permit | None = None,
+) -> Outcome:
+    """Try one endpoint: permit, token, place, time, send.
+
+    `runner` is its part in a race against another attempt, `permit` what was taken for it already.
+    """
     began = port.now()
-    lease = Lease(await admitted(call, desk, port))
+    lease = Lease(permit or await admitted(call, desk, port))
     try:
         token = await current_token(call, desk, port)
         await settled_clock(call, desk, port)
         choice = choose(call, desk, port)
         lease.hold(choice)
         check_clock(choice, desk)
-        timeouts = attempt_timeouts(call, choice, desk, port)
-        request = call.addressed_to(choice.endpoint, credentials(token), timeouts)
-        departure = Departure(request, desk.keeper, desk.signer)
-        sent = port.now()
-        try:
-            answer = await port.send(request, lease)
-            refused = await time_refused(answer, departure, desk, port)
-            outcome = judge(call, answer, lease, token, time_refused=refused)
-            outcome.timeouts = timeouts
-            timeouts.head_came()
-        except SendFailure as failure:
-            outcome = Outcome(verdict_of_failure(failure), failure=failure)
-        now = port.now()
-        outcome.served = now - (timeouts.left or sent)
-        learn(call, desk, choice, outcome, token, elapsed=now - sent, now=now)
-        note(call, choice, outcome, departure, waited=sent - began, elapsed=now - sent)
+        if runner is not None:
+            call.tried.add(choice.endpoint.name)  # who runs against it goes elsewhere
+        flight = take_off(call, desk, port, began=began, holds=(choice, lease, token, runner))
+        outcome = await exchange(call, desk, port, flight)
         if outcome.answer is None:
             lease.give_back()
     except Cooling as cooling:
@@ -99,6 +121,50 @@ async def attempt(call: Call, desk: Desk, port: Port) -> Outcome:
     except BaseException:
         lease.give_back()
         raise
+    return outcome
+
+
+async def exchange(call: Call, desk: Desk, port: Port, flight: Flight) -> Outcome:
+    """Send, and hear what comes back; learn from it and note it."""
+    try:
+        answer = await port.send(flight.request, flight.lease)
+        flight.head_came(port.now(), port.lost())
+        answer.flight = flight
+        refused = await time_refused(answer, flight.departure, desk, port)
+        outcome = judge(call, desk, answer, flight, time_refused=refused)
+        flight.timeouts.head_came()
+    except SendFailure as failure:
+        flight.head_came(port.now(), port.lost())
+        outcome = Outcome(flight.verdict_of(failure), flight=flight, failure=failure)
+    except BaseException:
+        if flight.outrun:
+            flight.head_came(port.now(), port.lost())
+            outran(call, desk, flight)
+        raise
+    learn(call, desk, flight, outcome, now=port.now())
+    note(call, flight, outcome)
+    if call.at_once and outcome.verdict is Verdict.DELIVERED:
+        return await read(call, desk, port, outcome)
+    return outcome
+
+
+async def read(call: Call, desk: Desk, port: Port, outcome: Outcome) -> Outcome:
+    """Read the body for a caller who wants all of it; one that breaks off is a failure."""
+    flight, answer = outcome.flight, outcome.answer
+    assert flight is not None
+    assert answer is not None
+    flight.timeouts.until_body_end = call.deadline
+    try:
+        outcome.answer = await port.read(answer)
+    except SendFailure as failure:
+        outcome = Outcome(flight.verdict_of(failure), flight=flight, failure=failure)
+        learn(call, desk, flight, outcome, now=port.now())
+        note(call, flight, outcome)
+    except BaseException:
+        if flight.outrun:
+            outran(call, desk, flight)
+        raise
+    flight.lease.give_back()
     return outcome
 
 
@@ -148,9 +214,25 @@ def check_clock(choice: Choice, desk: Desk) -> None:
         stamper.check(desk.keeper.stamp(choice.endpoint.name))
 
 
-def credentials(token: Token | None) -> list[Header]:
-    """Return the header that carries the token."""
-    return [] if token is None else [(b"Authorization", token.header().encode("ascii"))]
+def take_off(
+    call: Call,
+    desk: Desk,
+    port: Port,
+    *,
+    began: float,
+    holds: tuple[Choice, Lease, Token | None, Runner | None],
+) -> Flight:
+    """Make the request of this attempt, with what it may wait and what is made as it leaves."""
+    choice, lease, token, runner = holds
+    credentials = [] if token is None else [(b"Authorization", token.header().encode("ascii"))]
+    timeouts = attempt_timeouts(call, choice, desk, port, runner)
+    request = call.addressed_to(choice.endpoint, credentials, timeouts)
+    countdown = None
+    if desk.failover.deadline_header is not None:
+        countdown = Countdown(desk.failover.deadline_header, call.deadline, port.now)
+    departure = Departure(request, desk.keeper, desk.signer, countdown)
+    sent, lost = port.now(), port.lost()
+    return Flight(choice, lease, token, runner, request, departure, began, sent, lost)
 
 
 async def time_refused(answer: Answer, departure: Departure, desk: Desk, port: Port) -> bool:
@@ -182,44 +264,42 @@ def time_left(call: Call, port: Port) -> float:
     return left
 
 
-def attempt_timeouts(call: Call, choice: Choice, desk: Desk, port: Port) -> Timeouts:
+def attempt_timeouts(
+    call: Call, choice: Choice, desk: Desk, port: Port, runner: Runner | None
+) -> Timeouts:
     """Return what one attempt may wait: its own time, and no more than the deadline leaves."""
     longest = desk.failover.attempt_timeout
-    budget = min(longest, time_left(call, port))
-    return Timeouts(
-        call.timeouts, budget=budget, pause=longest, now=port.now, leaves=choice.departed
+    leaves = choice.departed
+    if runner is not None:
+        leaves = partial(departed, call, desk, choice, runner)
+    timeouts = Timeouts(
+        call.timeouts,
+        budget=min(longest, time_left(call, port)),
+        pause=longest,
+        now=port.now,
+        leaves=leaves,
     )
+    if runner is not None:
+        runner.timeouts = timeouts
+        if runner.outrun:  # while it was on its way here
+            timeouts.abandon()
+    return timeouts
 
 
-def next_wait(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | None:
-    """Return the seconds to wait before another attempt, or None to make no other."""
-    verdict = outcome.verdict
-    if verdict is Verdict.COOLING:
-        wait = outcome.later or 0.0
-        return wait if now + wait < call.deadline else None
-    if verdict in CORRECTABLE:
-        call.corrected.add(verdict)
-        return 0.0 if call.body.sendable else None
-    if len(call.attempts) >= desk.failover.attempts or not call.body.sendable:
-        return None
-    if not may_repeat(verdict, method=call.method, keyed=call.keyed, repeat=call.repeat):
-        return None
-    call.tried.add(call.attempts[-1].endpoint)
-    if desk.pool.has_fresh(call.options, tried=call.tried, now=now):
-        return 0.0
-    backoff = jittered(desk.failover.backoff, retries=call.backoffs, chance=desk.chance)
-    wait = max(backoff, desk.pool.soonest(call.options, now=now))
-    call.backoffs += 1
-    return wait if now + wait < call.deadline else None
+def departed(call: Call, desk: Desk, choice: Choice, runner: Runner, now: float) -> None:
+    """Note that the request is written now, and from when on its answer is late."""
+    choice.departed(now)
+    if runner.leads:
+        runner.left(late_after(call, desk, choice))
 
 
 async def keep(call: Call, outcome: Outcome, port: Port) -> None:
     """Put an answer aside and give back what its attempt held."""
-    if outcome.answer is not None:
-        if outcome.timeouts is not None:
-            outcome.timeouts.rebudget(KEPT_WITHIN)
-        try:
-            call.kept = await port.keep(outcome.answer)
-        finally:
-            if outcome.lease is not None:
-                outcome.lease.give_back()
+    flight = outcome.flight
+    if outcome.answer is None or flight is None:
+        return
+    flight.timeouts.rebudget(KEPT_WITHIN)
+    try:
+        call.kept = await port.keep(outcome.answer)
+    finally:
+        flight.lease.give_back()

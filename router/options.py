@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from router.errors import OptionsError
@@ -14,12 +15,15 @@ from router.errors import OptionsError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from router.streams.resume import Resume
+
 __all__ = ["NO_OPTIONS", "Options", "Repeat"]
 
 Repeat = Literal["safe", "rejected", "always"]
 
 T = TypeVar("T", str, int)
 LARGEST = 1e8
+LAST_INSTANT = 1e11  # seconds since 1970
 LONGEST_WORD = 1000
 KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 
@@ -38,6 +42,15 @@ class Options:
         cost: how many requests this one counts for at the limiter's rate.
         affinity: a word for what should stay together, such as a conversation: its requests go
             to one endpoint while that is well, since caches live there.
+        hedge: false sends no second request when the first is late; true does, although
+            `failover.hedge` is not set. Only what may be sent twice is.
+        conversation_began: when the conversation began, an aware datetime or seconds since 1970;
+            looked at when a server answers 428.
+        stream_deadline: seconds for a streamed body as a whole, in place of
+            `failover.stream_deadline`.
+        resume: how a streamed body goes on that broke off: `range` (the rest of a download),
+            `last-event-id` (server-sent events), or a function of a `Broken` that returns headers
+            for the request that continues it, or None. Left out: it ends with an error.
     """
 
     regions: frozenset[str] | None
@@ -48,6 +61,10 @@ class Options:
     idempotency_key: str | None
     cost: float
     affinity: str | None
+    hedge: bool | None
+    conversation_began: datetime | float | None
+    stream_deadline: float | None
+    resume: Literal["range", "last-event-id"] | Resume | None
     constrained: bool = field(repr=False, compare=False)
     constraints: tuple[object, ...] = field(repr=False, compare=False)
 
@@ -62,6 +79,10 @@ class Options:
         idempotency_key: str | None = None,
         cost: float = 1.0,
         affinity: str | None = None,
+        hedge: bool | None = None,
+        conversation_began: datetime | float | None = None,
+        stream_deadline: float | None = None,
+        resume: Literal["range", "last-event-id"] | Resume | None = None,
     ) -> None:
         """Check and keep what is given; one name or number stands for a set of one.
 
@@ -78,6 +99,13 @@ class Options:
             raise OptionsError("cost: give a number of requests, more than 0")
         if affinity is not None and not _is_word(affinity):
             raise OptionsError("affinity: give a word of 1 to 1000 characters")
+        if hedge not in (None, True, False):
+            raise OptionsError("hedge: write true or false")
+        if conversation_began is not None and not _is_instant(conversation_began):
+            raise OptionsError(
+                "conversation_began: give a datetime with a time zone, or seconds since 1970"
+            )
+        _check_stream(stream_deadline, resume)
         constraints = (
             _set("regions", regions, str),
             _set("tags", tags, str),
@@ -88,6 +116,10 @@ class Options:
             "tags": constraints[1],
             "tiers": constraints[2],
             "affinity": affinity,
+            "hedge": hedge,
+            "conversation_began": conversation_began,
+            "stream_deadline": stream_deadline,
+            "resume": resume,
             "constraints": constraints,
             "constrained": constraints != (None, None, None),
             "deadline": deadline,
@@ -99,8 +131,23 @@ class Options:
             object.__setattr__(self, name, value)
 
 
+def _check_stream(deadline: object, resume: object) -> None:
+    if deadline is not None and not _is_number(deadline, above=0.0):
+        raise OptionsError("stream_deadline: give seconds, more than 0")
+    if not callable(resume) and resume not in (None, "range", "last-event-id"):
+        raise OptionsError("resume: write range or last-event-id, or give a function of a Broken")
+
+
 def _is_key(value: object) -> bool:
     return isinstance(value, str) and KEY.fullmatch(value) is not None
+
+
+def _is_instant(value: object) -> bool:
+    if isinstance(value, datetime):
+        return value.tzinfo is not None
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LAST_INSTANT
+    )
 
 
 def _is_word(value: object) -> bool:

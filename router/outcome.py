@@ -6,12 +6,14 @@ Rule 2: an endpoint is blamed only for what is its own doing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.attempt import Attempt
-from router.errors import AttemptsFailedError, RetryLaterError
-from router.failover.backoff import retry_after
+from router.errors import AttemptsFailedError, DeadlineError, RetryLaterError, RouterError
+from router.failover.backoff import jittered
+from router.failover.later import retry_after
 from router.failover.verdict import (
     SendFailure,
     Verdict,
@@ -21,20 +23,23 @@ from router.failover.verdict import (
 )
 
 if TYPE_CHECKING:
-    from router.auth.token import Token
     from router.balance.pool import Choice
-    from router.call import Answer, Call, Timeouts
-    from router.departure import Departure
+    from router.call import Answer, Call
     from router.desk import Desk
+    from router.flight import Flight
     from router.lease import Lease
 
-__all__ = ["Outcome", "acquit", "conclude", "judge", "learn", "note"]
+__all__ = ["Outcome", "acquit", "conclude", "judge", "learn", "note", "outran"]
 
 PATIENCE = 1.0
 AS_USUAL = 2.0
 REFUSED = 400
 MOST_COOLING = 86400.0
 FAILED_ALIKE = 2
+MOSTLY, HARDLY = 0.5, 0.1  # shares of an attempt's time for which nobody could look
+TOO_MANY = 429
+MAYBE_PROCESSED = frozenset({Verdict.UNCERTAIN, Verdict.STALE})
+NS = 1e9
 
 
 @dataclass(slots=True)
@@ -42,62 +47,98 @@ class Outcome:
     """What became of one attempt.
 
     Attributes:
-        later: seconds for which the server asked to be left alone.
-        served: seconds from the first write, over a connection that stands, to the answer's head.
+        flight: the attempt; None: nothing was sent.
+        later: seconds for which the server, or every server, asked to be left alone.
     """
 
     verdict: Verdict
     answer: Answer | None = None
+    flight: Flight | None = None
     failure: SendFailure | None = None
     later: float | None = None
-    served: float = 0.0
-    lease: Lease | None = None
-    timeouts: Timeouts | None = None
 
 
-def judge(
-    call: Call, answer: Answer, lease: Lease, token: Token | None, *, time_refused: bool
-) -> Outcome:
+def judge(call: Call, desk: Desk, answer: Answer, flight: Flight, *, time_refused: bool) -> Outcome:
     """Say what an answer means for this request."""
-    verdict = verdict_of_status(answer.status)
+    verdict = verdict_of_status(answer.status, desk.verdicts)
     if time_refused:
         verdict = Verdict.SKEWED
-    hopeless = verdict is Verdict.UNAUTHORISED and token is None
-    if hopeless or verdict in call.corrected:
+    hopeless = verdict is Verdict.UNAUTHORISED and flight.token is None
+    if hopeless or verdict in call.corrected or answer.status in call.once:
         verdict = Verdict.DELIVERED
-    later = retry_after(answer.headers) if verdict is Verdict.REJECTED else None
-    return Outcome(verdict, answer=answer, later=later, lease=lease)
+    later = None
+    if verdict is Verdict.REJECTED:
+        later = retry_after(answer.headers, lambda: desk.keeper.clock.time_ns() / NS)
+    return Outcome(verdict, answer=answer, flight=flight, later=later)
 
 
-def learn(
-    call: Call,
-    desk: Desk,
-    choice: Choice,
-    outcome: Outcome,
-    token: Token | None,
-    *,
-    elapsed: float,
-    now: float,
-) -> None:
-    """Tell the parts that own state what was seen, `elapsed` seconds after sending."""
-    status = None if outcome.answer is None else outcome.answer.status
-    longest = min(desk.failover.attempt_timeout, max(PATIENCE, AS_USUAL * choice.predicted))
-    if is_impatience(outcome.failure, elapsed, longest):
+def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: float) -> None:
+    """Tell the parts that own state what was seen."""
+    if outcome.verdict is Verdict.OUTRUN:
+        learn_lateness(call, desk, flight, outcome)
         return
+    choice, answer = flight.choice, outcome.answer
+    longest = min(desk.failover.attempt_timeout, max(PATIENCE, AS_USUAL * choice.predicted))
+    if outcome.failure is not None and flight.unseen > MOSTLY:
+        desk.pool.heard(choice)
+        return
+    if is_impatience(outcome.failure, flight.elapsed, longest):
+        return
+    status = None if answer is None else answer.status
     if blames_endpoint(outcome.verdict, status):
         words = f"answered {status}" if outcome.failure is None else outcome.failure.words
         reached = outcome.verdict is not Verdict.NEVER_SENT
         desk.pool.failed(choice, words, reached=reached, now=now)
         call.blamed.append((choice, words))
-    elif outcome.verdict is Verdict.DELIVERED:
-        typical = status is not None and status < REFUSED
-        desk.pool.answered(choice, outcome.served, now=now, typical=typical)
+    elif outcome.verdict is Verdict.DELIVERED and status is not None:
+        typical = status < REFUSED and flight.unseen < HARDLY
+        desk.pool.answered(choice, flight.served, now=now, typical=typical)
+        desk.budget.deposit()
+        learn_lateness(call, desk, flight, outcome)
     else:
         desk.pool.heard(choice)
+    if outcome.verdict is Verdict.REJECTED:
+        leave_alone(desk, choice, outcome, status, now)
+    if outcome.verdict is Verdict.UNAUTHORISED and desk.tokens is not None and flight.token:
+        desk.tokens.reject(flight.token, now)
+
+
+def learn_lateness(call: Call, desk: Desk, flight: Flight, outcome: Outcome) -> None:
+    """Learn when answers are late, from requests that may be hedged; outrun is later than all."""
+    runner = flight.runner
+    if runner is None:
+        return
+    group = (flight.choice.endpoint.tier, call.method)
+    expected = flight.choice.predicted
+    if outcome.verdict is not Verdict.OUTRUN:
+        desk.hedging.learn(group, flight.served, expected)
+    elif runner.leads:
+        desk.hedging.learn(group, math.inf, expected)
+
+
+def outran(call: Call, desk: Desk, flight: Flight) -> None:
+    """Learn from and note an attempt that another one at the same request has outrun."""
+    outcome = Outcome(Verdict.OUTRUN)
+    if flight.noted is None:  # else its head was in time for that
+        learn_lateness(call, desk, flight, outcome)
+    note(call, flight, outcome)
+
+
+def leave_alone(
+    desk: Desk, choice: Choice, outcome: Outcome, status: int | None, now: float
+) -> None:
+    """Leave an endpoint alone as long as it asked; one that is asked for too much, a little.
+
+    If all want to be left alone, nobody takes a permit before the first of them may be asked.
+    """
     if outcome.later is not None:
         desk.pool.cool(choice, min(outcome.later, MOST_COOLING), now=now)
-    if outcome.verdict is Verdict.UNAUTHORISED and desk.tokens is not None and token is not None:
-        desk.tokens.reject(token, now)
+    elif status == TOO_MANY:
+        pause = jittered(desk.failover.backoff, retries=0, chance=desk.chance)
+        desk.pool.cool(choice, pause, now=now)
+    else:
+        return
+    desk.limiter.hold(desk.pool.all_cool_until(now))
 
 
 def acquit(call: Call, desk: Desk, now: float) -> None:
@@ -114,54 +155,65 @@ def is_impatience(failure: SendFailure | None, elapsed: float, longest: float) -
     return failure is not None and failure.timed_out and elapsed < longest
 
 
-def note(
-    call: Call,
-    choice: Choice,
-    outcome: Outcome,
-    departure: Departure,
-    *,
-    waited: float,
-    elapsed: float,
-) -> None:
-    """Add the attempt to the request's trace."""
-    call.attempts.append(
-        Attempt(
-            endpoint=choice.endpoint.name,
-            verdict=outcome.verdict.value,
-            status=None if outcome.answer is None else outcome.answer.status,
-            error=None if outcome.failure is None else outcome.failure.words,
-            waited=waited,
-            elapsed=elapsed,
-            maybe_processed=outcome.verdict is Verdict.UNCERTAIN,
-            decision=choice.decision(),
-            header=departure.header,
-            clock=departure.stamp,
-        )
+def note(call: Call, flight: Flight, outcome: Outcome) -> None:
+    """Add the attempt to the request's trace, or what became of it after it was added."""
+    made = Attempt(
+        endpoint=flight.choice.endpoint.name,
+        verdict=outcome.verdict.value,
+        status=None if outcome.answer is None else outcome.answer.status,
+        error=_error(outcome),
+        waited=flight.waited,
+        elapsed=flight.elapsed,
+        maybe_processed=outcome.verdict in MAYBE_PROCESSED,
+        decision=flight.choice.decision(),
+        header=flight.departure.header,
+        clock=flight.departure.stamp,
+        hedge=flight.runner is not None and not flight.runner.leads,
     )
+    if flight.noted is None:
+        call.attempts.append(made)
+    else:
+        call.attempts = [made if a is flight.noted else a for a in call.attempts]
+    flight.noted = made
 
 
-def conclude(call: Call, outcome: Outcome) -> tuple[Answer, Lease | None]:
+def _error(outcome: Outcome) -> str | None:
+    if outcome.verdict is Verdict.OUTRUN:
+        return "given up, another attempt was quicker"
+    return None if outcome.failure is None else outcome.failure.words
+
+
+def conclude(call: Call, outcome: Outcome, now: float) -> tuple[Answer, Lease | None]:
     """Return the answer there is, or raise what fits best."""
-    if outcome.answer is not None:
-        return outcome.answer, outcome.lease
+    answer, flight = outcome.answer, outcome.flight
+    if answer is not None:
+        return answer, None if flight is None else flight.lease
     if call.kept is not None and not any(a.maybe_processed for a in call.attempts):
         return call.kept, None
     if outcome.verdict is Verdict.COOLING and not call.attempts:
         raise RetryLaterError(
             f"every endpoint asked to be left alone for {outcome.later:.1f} s more, "
             "which is past the deadline",
-            attempts=call.attempts,
             retry_after=outcome.later,
         )
-    raise failed(call) from (None if outcome.failure is None else outcome.failure.cause)
+    cause = None if outcome.failure is None else outcome.failure.cause
+    raise failed(call, outcome, now) from cause
 
 
-def failed(call: Call) -> AttemptsFailedError:
+def failed(call: Call, outcome: Outcome, now: float) -> RouterError:
     """Return what says that no attempt brought an answer, and whether repeating is safe."""
     count = len(call.attempts)
     story = "; ".join(str(attempt) for attempt in call.attempts)
     message = f"no answer in {count} attempt{'s' * (count > 1)}: {story}"
+    kind: type[RouterError] = AttemptsFailedError
+    if now >= call.deadline:
+        kind = DeadlineError
+        message = (
+            f"the request's deadline of {call.deadline - call.started:g} s has passed: {story}"
+        )
+    elif call.stopped is not None:
+        message += f"; no other was made: {call.stopped}"
     safe = is_idempotent(call.method) or call.keyed
     if any(attempt.maybe_processed for attempt in call.attempts) and not safe:
         message += f". The {call.method} may have been processed: check before sending it again"
-    return AttemptsFailedError(message, attempts=call.attempts)
+    return kind(message, attempts=call.attempts, retry_after=outcome.later)

@@ -8,23 +8,30 @@ Rule 3: where the wire cannot be cancelled (httpx 0.28 leaves its pool with an o
         it for ever, encode/httpcore #1093), each send runs in a task of its own. A cancelled
         caller leaves at once; the task ends by the wire's own timeouts and holds the attempt's
         Lease until then.
+Rule 4: what was not seen because nobody could look (`pulse`) is told by `lost`. An asyncio port
+        counts for the loop that asks, a blocking one for the process.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from router.call import Once
 from router.peek import apeek, peek
+from router.pulse import pulse_of
+from router.racing import Alarm, AsyncioRace, BlockingRace, Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
     from router.call import Answer, Outgoing
     from router.lease import Lease
+    from router.outcome import Outcome
+    from router.racing import Attempting, Spare
     from router.wire import AsyncWires, Wires
 
 __all__ = ["AsyncioPort", "BlockingPort", "Port", "run"]
@@ -37,6 +44,10 @@ class Port(Protocol):
 
     def now(self) -> float:
         """Return monotonic seconds."""
+        ...
+
+    def lost(self) -> float:
+        """Return the seconds so far for which nobody could look at what came in."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -55,6 +66,21 @@ class Port(Protocol):
         """Return the beginning of the body as text, and leave the body whole."""
         ...
 
+    async def read(self, answer: Answer) -> Answer:
+        """Read the whole body, close, and return the answer in memory; raise SendFailure."""
+        ...
+
+    async def race(self, attempt: Attempting, spare: Spare) -> list[Outcome]:
+        """Run an attempt, and a second one when it is late and `spare` pays for it.
+
+        Returns the outcomes that count: one, or a bad one and the result.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what waiting needs."""
+        ...
+
     async def keep(self, answer: Answer) -> Answer:
         """Close an answer and return a copy in memory, without a long or late body."""
         ...
@@ -63,12 +89,15 @@ class Port(Protocol):
 class BlockingPort:
     """Waits by blocking the thread."""
 
-    __slots__ = ("_wires",)
+    __slots__ = ("_alarm", "_wires", "lost")
 
     now = staticmethod(time.monotonic)
 
-    def __init__(self, wires: Wires) -> None:
+    def __init__(self, wires: Wires, *, lost: Callable[[], float] = lambda: 0.0) -> None:
+        """`lost`: tells the seconds that this process lost."""
         self._wires = wires
+        self._alarm = Alarm()
+        self.lost = lost
 
     async def sleep(self, seconds: float) -> None:
         if seconds > 0:
@@ -83,6 +112,29 @@ class BlockingPort:
     async def peek(self, answer: Answer) -> str:
         return peek(answer)
 
+    async def read(self, answer: Answer) -> Answer:
+        return self._wires.read(answer)
+
+    async def race(self, attempt: Attempting, spare: Spare) -> list[Outcome]:
+        if not self._wires.interruptible:
+            return [await attempt(Runner(late=lambda _: None))]
+        race = BlockingRace(attempt, spare, run=run, discard=self._discard, alarm=self._alarm)
+        return await race.run()
+
+    def close(self) -> None:
+        """End the thread that races need."""
+        self._alarm.close()
+
+    def _discard(self, outcome: Outcome) -> None:
+        answer, flight = outcome.answer, outcome.flight
+        try:
+            if answer is not None and answer.stream is not None:
+                with contextlib.suppress(Exception):  # nobody wants it
+                    answer.stream.close()
+        finally:
+            if flight is not None:
+                flight.lease.give_back()
+
     async def keep(self, answer: Answer) -> Answer:
         return self._wires.keep(answer)
 
@@ -90,12 +142,16 @@ class BlockingPort:
 class AsyncioPort:
     """Waits by suspending the task."""
 
-    __slots__ = ("_wires",)
+    __slots__ = ("_left_behind", "_wires")
 
     now = staticmethod(time.monotonic)
 
     def __init__(self, wires: AsyncWires) -> None:
         self._wires = wires
+        self._left_behind: set[asyncio.Task[Any]] = set()
+
+    def lost(self) -> float:
+        return pulse_of(asyncio.get_running_loop()).lost(time.monotonic())
 
     async def sleep(self, seconds: float) -> None:
         if seconds > 0:
@@ -110,9 +166,11 @@ class AsyncioPort:
         return waiter.result()
 
     async def send(self, request: Outgoing, lease: Lease) -> Answer:
-        if self._wires.cancellable:
-            return await self._wires.send(request)
-        return await self._send_shielded(request, lease)
+        loop = asyncio.get_running_loop()
+        with pulse_of(loop).watched(loop):
+            if self._wires.cancellable:
+                return await self._wires.send(request)
+            return await self._send_shielded(request, lease)
 
     async def _send_shielded(self, request: Outgoing, lease: Lease) -> Answer:
         task = asyncio.get_running_loop().create_task(self._wires.send(request))
@@ -123,10 +181,31 @@ class AsyncioPort:
             if isinstance(request.body.stream, Once):
                 request.body.stream.abandon()
             self._wires.abandon(task, lease)
+            request.timeouts.abandon()
             raise
 
     async def peek(self, answer: Answer) -> str:
         return await apeek(answer)
+
+    async def read(self, answer: Answer) -> Answer:
+        return await self._wires.read(answer)
+
+    async def race(self, attempt: Attempting, spare: Spare) -> list[Outcome]:
+        race = AsyncioRace(attempt, spare, discard=self._discard, left_behind=self._left_behind)
+        return await race.run()
+
+    def close(self) -> None:
+        """Nothing is held: tasks end with their loop."""
+
+    async def _discard(self, outcome: Outcome) -> None:
+        answer, flight = outcome.answer, outcome.flight
+        try:
+            if answer is not None and answer.stream is not None:
+                with contextlib.suppress(Exception):  # nobody wants it
+                    await answer.stream.aclose()
+        finally:
+            if flight is not None:
+                flight.lease.give_back()
 
     async def keep(self, answer: Answer) -> Answer:
         return await self._wires.keep(answer)

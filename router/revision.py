@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 from typing import TYPE_CHECKING
 
 from router.errors import ConfigError
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["refuse_what_is_missing", "refuse_what_needs_a_new_router", "unmoved"]
 
-logger = logging.getLogger("router")
-
 FIXED = ("geo", "clock", "token", "limits", "probe", "tls", "http2")
 
 
@@ -28,7 +25,7 @@ def unmoved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> set[str]:
 
 
 def refuse_what_is_missing(config: Config) -> None:
-    """Refuse a setting whose silent absence would break a promise; say so of a lesser one."""
+    """Refuse a setting whose silent absence would break a promise."""
     if config.limits.share is not None:
         raise ConfigError(
             "limits.share: this release limits each process by itself: "
@@ -36,8 +33,6 @@ def refuse_what_is_missing(config: Config) -> None:
         )
     if config.http2 and importlib.util.find_spec("h2") is None:
         raise ConfigError("http2: HTTP/2 needs h2: pip install 'region-router[http2]'")
-    if config.failover.hedge is not None:
-        logger.warning("failover.hedge is accepted, but this release does not hedge requests yet")
 
 
 def refuse_what_needs_a_new_router(before: Config, now: Config) -> None:

@@ -20,8 +20,12 @@ from router.background import Background
 from router.balance.pool import Cooling, EndpointPool
 from router.balance.ranking import seen_from
 from router.config import Config, load
+from router.config.settings import Hedge
 from router.desk import Desk
 from router.errors import ClosedError, RetryLaterError
+from router.failover.budget import RetryBudget
+from router.failover.hedging import Hedging
+from router.failover.verdict import verdicts
 from router.forks import register
 from router.journal import Journal
 from router.latency.prober import Prober, probe_all
@@ -30,6 +34,7 @@ from router.options import NO_OPTIONS
 from router.placing import Places
 from router.revision import refuse_what_is_missing, refuse_what_needs_a_new_router, unmoved
 from router.snapshot import describe
+from router.streams.stall import Gaps
 from router.timekeeping import timekeeping
 from router.tls import TlsContext
 
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
     from router.balance.decision import Decision
     from router.balance.ranking import Ranked
     from router.departure import Signer
+    from router.failover.precondition import Began
     from router.options import Options
 
 __all__ = ["Router"]
@@ -54,13 +60,21 @@ RERANK_EVERY = 0.5
 class Router:
     """One configuration at work: shared by any number of clients, threads and event loops."""
 
-    def __init__(self, config: str | Path | Config, *, signer: Signer | None = None) -> None:
+    def __init__(
+        self,
+        config: str | Path | Config,
+        *,
+        signer: Signer | None = None,
+        conversation_began: Began | None = None,
+    ) -> None:
         """Take a Config, or the path of a YAML file.
 
         Args:
             config: what to route among, and how.
             signer: makes the headers that prove a request; it runs for each attempt when its
                 headers leave, so that a signature covers the same time that they carry.
+            conversation_began: tells when the conversation of a request began that was answered
+                with 428, for callers that do not say so in their Options.
 
         Raises:
             ConfigError: the configuration is wrong; nothing was started.
@@ -69,6 +83,7 @@ class Router:
         refuse_what_is_missing(loaded)
         self._chance = random.Random()
         self._signer = signer
+        self._began = conversation_began
         self._closed = False
         self._lock = threading.Lock()
         self._background = Background(self._jobs)
@@ -95,8 +110,10 @@ class Router:
             chance=self._chance,
             note=self._journal.note,
             allow=config.allow.options(),
+            busy=self._background.busy,
         )
         self.limiter = Limiter(config.limits)
+        self.gaps = Gaps()
         self.tokens = self._token_manager(config)
         self.keeper, self._synchroniser = timekeeping(
             config.clock,
@@ -106,10 +123,15 @@ class Router:
             signed=self._signer is not None,
         )
         self.clock = self.keeper.clock
+        self.budget = RetryBudget(config.failover.retry_budget)
+        self._hedging = Hedging(config.failover.hedge or Hedge(), self.budget)
         self._adopt(config)
 
     def _adopt(self, config: Config) -> None:
         """Make `config` the one that new requests see."""
+        self._renew_hedging(config.failover.hedge or Hedge())
+        self.budget.resize(config.failover.retry_budget)
+        self.verdicts = verdicts(config.failover.statuses)
         self.config = config
         self.addresses = Addresses(config.endpoints, config.hosts)
         anew = {b"host"}
@@ -117,6 +139,8 @@ class Router:
             anew.add(b"authorization")
         if config.clock is not None and config.clock.header is not None:
             anew.add(config.clock.header.lower().encode("ascii"))
+        if config.failover.deadline_header is not None:
+            anew.add(config.failover.deadline_header.lower().encode("ascii"))
         self.headers_made_anew = frozenset(anew)
         self._desk = Desk(
             pool=self.pool,
@@ -125,8 +149,18 @@ class Router:
             keeper=self.keeper,
             failover=config.failover,
             chance=self._chance,
+            budget=self.budget,
+            hedging=self._hedging,
+            verdicts=self.verdicts,
             signer=self._signer,
+            began=self._began,
+            gaps=self.gaps,
         )
+
+    def _renew_hedging(self, settings: Hedge) -> None:
+        """Keep what was learnt of lateness, unless its settings change."""
+        if self._hedging.settings != settings:
+            self._hedging = Hedging(settings, self.budget)
 
     def _token_manager(self, config: Config) -> TokenManager | None:
         if config.token is None:
@@ -148,6 +182,8 @@ class Router:
         self._lock = threading.Lock()
         self.pool.reset_after_fork()
         self.limiter.reset_after_fork()
+        self.budget.reset_after_fork()
+        self._hedging.reset_after_fork()
         if self.tokens is not None:
             self.tokens.reset_after_fork()
 
@@ -203,6 +239,10 @@ class Router:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def lost(self) -> float:
+        """Return the seconds so far for which this process could not look at what came in."""
+        return self._background.lost()
 
     @staticmethod
     def now() -> float:
@@ -292,6 +332,11 @@ class Router:
     def undrain(self, name: str) -> None:
         """Send to a drained endpoint again."""
         self.pool.set_drained(name, drained=False)
+        self._hold()
+
+    def _hold(self) -> None:
+        """Admit requests as soon as somebody may be asked, of the endpoints as they are now."""
+        self.limiter.hold(self.pool.all_cool_until(self.now()))
 
     def reload(self, config: str | Path | Config) -> None:
         """Take a new configuration while requests are under way.
@@ -311,6 +356,7 @@ class Router:
             gone = names - {endpoint.name for endpoint in loaded.endpoints}
             self.keeper.retain(kept, gone=gone)
             self._adopt(loaded)
+            self._hold()
 
     def snapshot(self) -> dict[str, Any]:
         """Return the present state as plain data, without secrets."""
@@ -318,6 +364,7 @@ class Router:
             ranking=self.pool.ranking(self.now()),
             keeper=self.keeper,
             limiter=self.limiter,
+            budget=self.budget,
         )
 
 

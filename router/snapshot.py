@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
     from router.balance.ranking import Ranked
     from router.clock.keeper import Keeper
+    from router.failover.budget import RetryBudget
     from router.limits.limiter import Limiter
 
 __all__ = ["describe"]
 
 
-def describe(*, ranking: Iterable[Ranked], keeper: Keeper, limiter: Limiter) -> dict[str, Any]:
+def describe(
+    *, ranking: Iterable[Ranked], keeper: Keeper, limiter: Limiter, budget: RetryBudget
+) -> dict[str, Any]:
     """Return the state of a router's parts; times are milliseconds."""
     stamp = keeper.clock.now()
     return {
@@ -32,6 +35,7 @@ def describe(*, ranking: Iterable[Ranked], keeper: Keeper, limiter: Limiter) -> 
             "unsure_stamps": 0 if keeper.stamper is None else keeper.stamper.unsure,
         },
         "limiter": {"in_use": limiter.in_use, "waiting": limiter.waiting},
+        "retry_budget": {"tokens": budget.tokens, "full": budget.full},
     }
 
 

@@ -15,13 +15,15 @@ import httpx
 
 from router.attempt import Trace
 from router.call import Answer, Body, Call, Once
-from router.errors import OptionsError, RouterError
+from router.errors import CallerError, OptionsError, RouterError
 from router.failover.verdict import Verdict, verdict_of_status
 from router.families import Family, family
 from router.flow import route
 from router.options import NO_OPTIONS, Options
 from router.ports import AsyncioPort, BlockingPort, run
 from router.router import Router
+from router.streams.course import Course
+from router.wellformed import malformed
 from router.wire import AsyncWires, Wires
 
 if TYPE_CHECKING:
@@ -29,17 +31,21 @@ if TYPE_CHECKING:
 
     from router.config.settings import Config
     from router.lease import Lease
+    from router.ports import Port
 
 __all__ = ["AsyncRouting", "AsyncTransport", "Routing", "SyncRouting", "Transport"]
 
 IDEMPOTENCY_KEY = b"idempotency-key"
-OURS = frozenset({"router", "timeout", "target", "sni_hostname"})  # the last two name places
+AT_ONCE = "router.at_once"
+"""The extension of a request whose answer its client reads at once (`client`)."""
+OURS = frozenset({"router", "timeout", "target", "sni_hostname", AT_ONCE})  # some name places
 
 
 class Routing:
     """What both kinds of transport do: translate."""
 
     family_name: ClassVar[str] = "httpx"
+    _port: Port
 
     def __init__(self, config: str | Path | Config | Router) -> None:
         """Route by a configuration file, a Config, or a Router that others use too."""
@@ -57,6 +63,9 @@ class Routing:
         )
         made_anew = self.router.headers_made_anew
         headers = [pair for pair in request.headers.raw if pair[0].lower() not in made_anew]
+        problem = malformed(request.method, headers)
+        if problem is not None:
+            raise CallerError(problem) from self._family.http.LocalProtocolError(problem)
         if options.idempotency_key is not None:
             headers = [pair for pair in headers if pair[0].lower() != IDEMPOTENCY_KEY]
             headers.append((b"Idempotency-Key", options.idempotency_key.encode("ascii")))
@@ -68,12 +77,13 @@ class Routing:
             path=path,
             headers=headers,
             body=self._body(request.stream, deadline),
-            timeouts=request.extensions.get("timeout", {}),
+            timeouts=_timeouts(request, failover.connect_timeout),
             extensions={k: v for k, v in request.extensions.items() if k not in OURS},
             started=now,
             deadline=deadline,
-            repeat=options.repeat or failover.repeat,
+            repeat=failover.repeat,
             options=options,
+            at_once=AT_ONCE in request.extensions,
             keyed=any(n.lower() == IDEMPOTENCY_KEY and v.strip() for n, v in headers),
         )
 
@@ -84,20 +94,39 @@ class Routing:
 
     def _response(self, call: Call, answer: Answer, stream: Any) -> Any:
         headers = answer.headers
-        if verdict_of_status(answer.status) is not Verdict.DELIVERED:
+        if verdict_of_status(answer.status, self.router.verdicts) is not Verdict.DELIVERED:
             # The SDKs of openai and anthropic obey this: their own loop must not multiply ours.
             headers = [*headers, (b"x-should-retry", b"false")]
         return self._family.http.Response(
             answer.status,
             headers=headers,
             stream=stream,
-            extensions={**answer.extensions, "router": Trace(tuple(call.attempts))},
+            extensions={**answer.extensions, "router": Trace(tuple(call.attempts), call.stopped)},
         )
 
-    def _stream(self, body: Any, answer: Answer, lease: Lease | None) -> Any:
+    def _stream(
+        self, body: Any, request: Any, call: Call, answer: Answer, lease: Lease | None
+    ) -> Any:
         if answer.content is not None:
             return self._family.http.ByteStream(answer.content)
-        return body(answer.stream, lease, self._family.translated)
+        return body(
+            Course(
+                call,
+                answer,
+                lease,
+                desk=self.router.desk,
+                port=self._port,
+                family=self._family,
+                request=request,
+            )
+        )
+
+
+def _timeouts(request: Any, connect: float) -> dict[str, float | None]:
+    """Return the caller's timeouts, with no more for the connection than is configured."""
+    theirs = request.extensions.get("timeout", {})
+    own = theirs.get("connect")
+    return {**theirs, "connect": connect if own is None else min(own, connect)}
 
 
 class SyncRouting(Routing):
@@ -107,7 +136,7 @@ class SyncRouting(Routing):
         """Route by a configuration file, a Config, or a Router that others use too."""
         super().__init__(config)
         self._wires = Wires(self._family, self.router.wire_tls, http2=self.router.config.http2)
-        self._port = BlockingPort(self._wires)
+        self._port = BlockingPort(self._wires, lost=self.router.lost)
 
     def handle_request(self, request: Any) -> Any:
         """Route one request; raises the family's TransportError, as a RouterError too."""
@@ -117,10 +146,12 @@ class SyncRouting(Routing):
         except RouterError as error:
             raised = self._family.raised(error, request)
             raise raised from raised.__cause__
-        return self._response(call, answer, self._stream(self._family.body, answer, lease))
+        stream = self._stream(self._family.body, request, call, answer, lease)
+        return self._response(call, answer, stream)
 
     def close(self) -> None:
         """Close the connections, and the Router if this transport made it."""
+        self._port.close()
         self._wires.close()
         if self._owned:
             self.router.close()
@@ -143,7 +174,7 @@ class AsyncRouting(Routing):
         except RouterError as error:
             raised = self._family.raised(error, request)
             raise raised from raised.__cause__
-        stream = self._stream(self._family.async_body, answer, lease)
+        stream = self._stream(self._family.async_body, request, call, answer, lease)
         return self._response(call, answer, stream)
 
     async def aclose(self) -> None:

@@ -17,7 +17,7 @@ PACKAGE = Path(router.__file__).parent
 # values → decisions → flow → world → surfaces: a layer imports from its own and from those before.
 LAYERS = (
     {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks", "hosts"}
-    | {"vocabulary"}
+    | {"vocabulary", "wellformed"}
     | {"geo.regions", "geo.data"},
     {
         "geo",
@@ -31,9 +31,19 @@ LAYERS = (
         "auth.token",
     }
     | {"auth.grant", "auth", "attempt", "call", "lease", "desk", "addressing", "snapshot"}
-    | {"departure"},
-    {"flow", "outcome", "peek"},
-    {"ports", "wire", "bodies", "families", "tls", "background", "latency.probe"}
+    | {"departure", "streams"},
+    {
+        "again",
+        "flight",
+        "flow",
+        "outcome",
+        "peek",
+        "racing",
+        "streams.breaking",
+        "streams.course",
+        "streams.rest",
+    },
+    {"net", "ports", "wire", "bodies", "families", "tls", "background", "pulse", "latency.probe"}
     | {
         "latency.prober",
         "clock.exchange",
@@ -56,8 +66,9 @@ FOREIGN = {
     "geoip2": {"geo.database", "geo.place"},
     "maxminddb": {"geo.database", "geo.place"},
     "ntplib": {"clock.ntp", "testing.ntp"},
-    "cachetools": {"geo.locator", "balance.affinity"},
-    "h11": {"latency.probe", "testing.regions"},
+    "cachetools": {"geo.locator", "balance.affinity", "net.resolver"},
+    "h11": {"latency.probe", "testing.region", "testing.framing"},
+    "trustme": {"testing.certificates"},
     "yaml": {"config"},
     "pydantic": {"config"},
     "click": {"cli"},

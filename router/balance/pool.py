@@ -235,6 +235,23 @@ class EndpointPool:
             )
             return max(0.0, min(waits, default=0.0))
 
+    @property
+    def all_fail(self) -> bool:
+        """Whether every endpoint failed alike, and none has answered since."""
+        return self._domains.common is not None
+
+    def all_cool_until(self, now: float) -> float:
+        """Return when the first endpoint may be asked, if all asked to be left alone; else -inf."""
+        with self._lock:
+            until = math.inf
+            for state in self._roster.states.values():
+                if state.drained:
+                    continue
+                if state.cooling_until <= now:
+                    return -math.inf
+                until = min(until, state.cooling_until)
+            return until if until < math.inf else -math.inf
+
     def take_back(self, choice: Choice) -> None:
         """Do what `Choice.give_back` says."""
         with self._lock:

@@ -214,7 +214,9 @@ class State:
         assert self.load is not None, "a failure follows a request"
         self.errors += 1
         self.load.passed(choice)
-        self._belief().failed(now, late=self.load.lateness(choice, now))
+        answered = choice.held == ANSWERED  # and then its body failed: nothing was late
+        late = 0.0 if answered else self.load.lateness(choice, now)
+        self._belief().failed(now, late=late)
         self.health.failed(
             words, reached=reached, trial=choice.trial, now=now, failover=failover, chance=chance
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from router.config.skew_errors import SkewError, parse_skew_errors
+from router.config.statuses import WORDS, StatusRule, parse_statuses
 from router.endpoint import Location, parse_origin
 from router.hosts import is_address, parse_host, parse_server
 from router.secret import Secret
@@ -30,6 +31,7 @@ __all__ = [
     "SecretField",
     "Servers",
     "SkewErrors",
+    "Statuses",
     "Target",
     "Text",
     "Url",
@@ -170,6 +172,10 @@ _SECRET = (
 )
 _HERE = (("description", "aws:eu-central-1, {ip: 192.0.2.1} or [latitude, longitude]"),)
 _LIST = (("type", "array"), ("items", {"type": "string"}))
+_STATUSES = (
+    ("type", "object"),
+    ("additionalProperties", {"enum": list(WORDS)}),
+)
 
 Text = Annotated[str, Parsed(_text)]
 OptionalText = Annotated[str | None, Parsed(_optional_text, _STRING)]
@@ -180,6 +186,7 @@ Url = Annotated[str, Parsed(_url, (("type", "string"), ("format", "uri")))]
 Target = Annotated[str, Parsed(_target)]
 Servers = Annotated[tuple[str, ...], Parsed(_servers, _LIST)]
 SkewErrors = Annotated[tuple[SkewError, ...], Parsed(parse_skew_errors, _LIST)]
+Statuses = Annotated[tuple[StatusRule, ...], Parsed(parse_statuses, _STATUSES)]
 Hosts = Annotated[tuple[str, ...], Parsed(_hosts, _LIST)]
 Here = Annotated[str | Location | None, Parsed(_here, _HERE)]
 Factor = Annotated[float, Parsed(_factor, (("type", "number"),))]

@@ -26,12 +26,14 @@ from router.config.fields import (
     SecretField,
     Servers,
     SkewErrors,
+    Statuses,
     Target,
     Text,
     Url,
 )
 from router.config.section import Section
 from router.config.skew_errors import KNOWN
+from router.config.streams import OptionalDuration, Stall
 from router.config.timescale import mixture
 from router.endpoint import Endpoint
 from router.errors import ConfigError
@@ -46,6 +48,7 @@ __all__ = [
     "GeoSettings",
     "Hedge",
     "Limits",
+    "Precondition",
     "Probe",
     "TlsSettings",
     "TokenSettings",
@@ -193,10 +196,11 @@ class Backoff(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge(Section):
-    """A second request when the first is late.
+    """A second request when the first is late; only for what may be sent twice.
 
     Attributes:
-        after: the percentile of answer times, such as p95, after which an answer is late.
+        after: the percentile of answer times, such as p95, after which an answer is late. It is
+            learned from traffic, against what was expected of each endpoint.
         at_most: the share of requests that may be sent twice.
     """
 
@@ -205,16 +209,43 @@ class Hedge(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Precondition(Section):
+    """What is looked at when a server answers 428 Precondition Required, before one more try.
+
+    Attributes:
+        request_id: the header that has to carry an id; where the caller sets none, one is made.
+        max_age: seconds that a conversation may last; who begins it says when (`Options`).
+        wait: seconds before the second try; it comes after this time to twice as much.
+    """
+
+    request_id: HeaderName = "X-Request-Id"
+    max_age: PositiveDuration = 7 * 86400.0
+    wait: PositiveDuration = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failover(Section):
     """When and how a request is tried again.
 
     Attributes:
-        attempts: how many tries one request has.
+        attempts: how many tries one request has; above 2 it goes beyond what RFC 9110 9.2.2 asks
+            of clients, so that one bad region more costs nobody an error; the budget bounds it.
         repeat: what may be repeated: `safe` (idempotent methods, keyed requests, what was never
             sent), `rejected` (also what the server says it did not process), `always`.
+        statuses: what a status means where this API differs from others: `delivered` (the caller's
+            to read), `rejected` (not processed), `failed` (perhaps processed).
+        retry_budget: tokens for further attempts, all requests together: a success gives 1, a retry
+            or a hedge takes 14, one after a refusal 5, one while every endpoint fails alike 100.
+        precondition: what is looked at before a request is repeated after a 428.
         backoff: the wait when no other endpoint can take the request now.
         attempt_timeout: seconds one try may take to its response headers.
-        deadline: seconds for the request as a whole, to its response headers.
+        connect_timeout: seconds of these for the connection.
+        deadline: seconds for the request as a whole: to the last byte of an answer that is read at
+            once, to the headers of one that is streamed.
+        deadline_header: a header that tells the server how many milliseconds are left.
+        stall: when a streamed body that is silent is given up: `auto` learns what is usual, `off`
+            leaves it to the read timeout.
+        stream_deadline: seconds for a streamed body as a whole, after its headers; left out: none.
         hedge: a second request when the first is late.
         eject_after: failures in a row that take an endpoint out of the choice.
         eject_for: seconds of the first ejection; each further one doubles it.
@@ -223,9 +254,16 @@ class Failover(Section):
 
     attempts: Count = 5
     repeat: Literal["safe", "rejected", "always"] = "rejected"
+    statuses: Statuses = ()
+    retry_budget: Count = 500
+    precondition: Precondition = field(default_factory=Precondition)
     backoff: Backoff = field(default_factory=Backoff)
     attempt_timeout: PositiveDuration = 10.0
+    connect_timeout: PositiveDuration = 5.0
     deadline: PositiveDuration = 30.0
+    deadline_header: HeaderName = None
+    stall: Stall = "auto"
+    stream_deadline: OptionalDuration = None
     hedge: Hedge | None = None
     eject_after: Count = 5
     eject_for: PositiveDuration = 5.0

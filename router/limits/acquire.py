@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from router.limits.permit import Permit, too_late
+from router.limits.permit import Permit
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -41,6 +41,7 @@ async def acquire(limiter: Limiter, port: Port, deadline: float, cost: float = 1
 
     Raises:
         LimitError: the queue is full, or the turn comes after `deadline`, a monotonic time.
+        RetryLaterError: every endpoint asked to be left alone until after the deadline.
         OptionsError: the cost is above the burst.
     """
     admitted = limiter.admit(port.now(), cost=cost, deadline=deadline)
@@ -60,6 +61,6 @@ async def _nap(ticket: Ticket, port: Port, deadline: float) -> None:
     now = port.now()
     wait, left = ticket.wait(now), deadline - now
     if left <= 0 or (wait is not None and wait > left):
-        raise too_late(wait, left)
+        raise ticket.refusal(wait, left, now)
     with contextlib.suppress(TimeoutError):
         await port.wait(ticket.nudge, min(left if wait is None else wait, LONGEST_NAP))

@@ -9,9 +9,11 @@ Rule 3: the wait for the rate is computed, never polled. Only the head has one; 
         until they are nudged.
 Rule 4: what is known to be hopeless is refused at once: a full queue, and a wait beyond the
         deadline. The error says how long it would have been.
-Rule 5: a permit is in the set of permits or it is not, so giving back twice changes nothing. The
+Rule 5: while every endpoint wants to be left alone (`hold`), nobody is admitted: a rate is not
+        spent on requests that cannot be sent.
+Rule 6: a permit is in the set of permits or it is not, so giving back twice changes nothing. The
         rate spent on a request that was granted and then gave up stays spent: the bound holds.
-Rule 6: giving back never blocks. It may run in a finalizer, and so on the very thread that holds
+Rule 7: giving back never blocks. It may run in a finalizer, and so on the very thread that holds
         the lock: what comes back is laid aside, and whoever holds the lock puts it away.
 
 The lock is held for arithmetic; futures are resolved after it is released, since their callbacks
@@ -30,6 +32,7 @@ from router.limits.permit import (
     UNLIMITED,
     Permit,
     Ticket,
+    left_alone,
     resolve,
     too_dear,
     too_late,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from router.config.settings import Limits
+    from router.errors import RouterError
 
     Nudges = list[Future[None]]
 
@@ -58,6 +62,7 @@ class Limiter:
         self._free = limits.concurrency is None and self._gcra is None
         self._tat = NEVER_SPENT
         self._latest = -math.inf
+        self._held_until = -math.inf
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
@@ -91,11 +96,11 @@ class Limiter:
             LimitError: the queue is full, or the wait for the rate alone passes the deadline.
             OptionsError: the cost is above the burst, so that no wait would ever be enough.
         """
-        if self._free:
+        if self._free and now >= self._held_until:
             return UNLIMITED
         permit = None
         with self._lock:  # what most requests meet, without a call: nobody waits, there is room
-            if not self._queue and len(self._out) < self._most:
+            if not self._queue and len(self._out) < self._most and now >= self._held_until:
                 now = self._latest = max(self._latest, now)
                 gcra, tat = self._gcra, self._tat
                 if gcra is not None:
@@ -116,6 +121,25 @@ class Limiter:
         finally:
             self._conclude(nudges)
 
+    def hold(self, until: float) -> None:
+        """Admit nobody before `until`, in monotonic seconds, as every endpoint asks; -inf: admit.
+
+        It takes the place of what was said before.
+        """
+        nudges: Nudges = []
+        with self._lock:
+            lifted, self._held_until = until < self._held_until, until
+            if lifted and self._queue:
+                nudges = next(iter(self._queue)).take_nudge()
+        self._conclude(nudges)
+
+    def refusal(self, wait: float | None, left: float, now: float) -> RouterError:
+        """Return the error of a request whose turn does not come in the `left` seconds it has."""
+        held = self._held_until - now
+        if held > 0 and (wait is None or wait <= held):
+            return left_alone(held)
+        return too_late(wait, left)
+
     def poll(self, ticket: Ticket, now: float) -> Permit | None:
         """Return the ticket's permit, granted before or now."""
         with self._lock:
@@ -127,7 +151,7 @@ class Limiter:
         return permit
 
     def wait(self, ticket: Ticket, now: float) -> float | None:
-        """Return the ticket's wait for the rate in seconds, or None while others come first."""
+        """Return the ticket's wait in seconds, for the rate or for a hold, or None for others."""
         wait = None
         with self._lock:
             if ticket.permit is not None:
@@ -139,7 +163,7 @@ class Limiter:
         return wait
 
     def settle(self, returned: Permit | Ticket) -> None:
-        """Take back a permit or a place in the queue, now or when the lock is free (rule 6)."""
+        """Take back a permit or a place in the queue, now or when the lock is free (rule 7)."""
         self._laid_aside.append(returned)
         self._conclude([])
 
@@ -186,7 +210,7 @@ class Limiter:
         if len(self._queue) >= self._queue_size:
             raise too_many(len(self._queue), wait)
         if now + wait > deadline:
-            raise too_late(wait, deadline - now)
+            raise self.refusal(wait, deadline - now, self._latest)
         ticket = Ticket(self, cost)
         self._queue[ticket] = None
         self._queued_cost += cost
@@ -211,7 +235,8 @@ class Limiter:
         return len(self._out) < self._most and self._wait_of(cost, now) <= 0
 
     def _wait_of(self, cost: float, now: float) -> float:
-        return 0.0 if self._gcra is None else self._gcra.wait(self._tat, now, cost)
+        wait = 0.0 if self._gcra is None else self._gcra.wait(self._tat, now, cost)
+        return max(wait, self._held_until - now)
 
     def _take(self, cost: float, now: float) -> Permit:
         if self._gcra is not None:

@@ -8,14 +8,24 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from router.errors import LimitError, OptionsError
+from router.errors import LimitError, OptionsError, RetryLaterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from router.errors import RouterError
     from router.limits.limiter import Limiter
 
-__all__ = ["UNLIMITED", "Permit", "Ticket", "resolve", "too_dear", "too_late", "too_many"]
+__all__ = [
+    "UNLIMITED",
+    "Permit",
+    "Ticket",
+    "left_alone",
+    "resolve",
+    "too_dear",
+    "too_late",
+    "too_many",
+]
 
 
 class Permit:
@@ -59,6 +69,10 @@ class Ticket:
         """Return the seconds after which to poll though no nudge came; None: only after a nudge."""
         return self._limiter.wait(self, now)
 
+    def refusal(self, wait: float | None, left: float, now: float) -> RouterError:
+        """Return why it was in vain; see `Limiter.refusal`."""
+        return self._limiter.refusal(wait, left, now)
+
     def leave(self) -> None:
         """Give up the place in the queue, and the permit if it was granted meanwhile."""
         self._limiter.settle(self)
@@ -89,6 +103,15 @@ def too_dear(cost: float, burst: int) -> OptionsError:
     return OptionsError(
         f"cost: {cost:g} is not above 0 and at most limits.burst ({burst}): "
         "raise limits.burst or lower the cost"
+    )
+
+
+def left_alone(wait: float) -> RetryLaterError:
+    """Return the error of a request that comes while every endpoint wants to be left alone."""
+    return RetryLaterError(
+        f"every endpoint asked to be left alone for {wait:.3g} s more, "
+        "which is past the request's deadline",
+        retry_after=wait,
     )
 
 

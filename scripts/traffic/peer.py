@@ -8,6 +8,7 @@ Rule 2: regions that the request tried before come last, and so do those that th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,12 @@ class Peer:
     def has_fresh(self, _: Options, *, tried: Collection[str], now: float, **_more: Any) -> bool:
         """Return whether a region is left that was not tried and is not put aside."""
         return any(name not in tried and self.usable(name, now) for name in self.names)
+
+    all_fail = False
+
+    def all_cool_until(self, _: float) -> float:
+        """Return that nobody has to wait."""
+        return -math.inf
 
     def soonest(self, *_: Any, **__: Any) -> float:
         """Return the seconds until somebody may be asked: none."""

@@ -16,7 +16,7 @@ from traffic.servers import Fault, Site
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["SCENARIOS", "TUNED_ON", "WORK", "Asked", "Peak", "Scenario"]
+__all__ = ["NAMES", "SCENARIOS", "TUNED_ON", "WORK", "Asked", "Peak", "Scenario", "sites", "usual"]
 
 TUNED_ON = range(1, 10)
 """Seeds whose worlds the router's constants were chosen on."""

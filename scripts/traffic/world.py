@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from router.attempt import Trace
+from router.balance.pool import EndpointPool
 from router.call import Body, Call
 from router.clock.clock import Clock
 from router.clock.host import THIS_HOST
 from router.clock.keeper import Keeper
-from router.config.settings import Limits
+from router.config.settings import Hedge, Limits
 from router.desk import Desk
 from router.endpoint import Endpoint
 from router.errors import RouterError
+from router.failover.budget import RetryBudget
+from router.failover.hedging import Hedging
+from router.failover.verdict import KNOWN
 from router.flow import route
 from router.geo.prior import Prior
 from router.latency.probe import ProbeError
@@ -130,13 +136,19 @@ class World:
         return self.servers[name].serve(now, work)
 
     def _desk(self, pool: Any, client: int) -> Desk:
+        failover = self.scenario.failover
+        ours = isinstance(pool, EndpointPool)  # the others have no budget by their rules
+        budget = RetryBudget(failover.retry_budget if ours else math.inf)
         return Desk(
             pool=pool,
             limiter=Limiter(Limits()),
             tokens=None,
             keeper=Keeper(Clock(settle_within=0), host=THIS_HOST),
-            failover=self.scenario.failover,
+            failover=failover,
             chance=self.random(f"backoff {client}"),
+            budget=budget,
+            hedging=Hedging(failover.hedge or Hedge(), budget),
+            verdicts=KNOWN,
         )
 
     async def _client(self, client: int, desk: Desk) -> None:
@@ -166,7 +178,7 @@ class World:
             if lease is not None:
                 lease.give_back()
             if answer.status < BROKEN:
-                served = self._numbers[call.attempts[-1].endpoint]
+                served = self._numbers[Trace(tuple(call.attempts)).endpoint]
         self.result.ended(began, self.engine.now, served)
 
     def _call(self, work: float) -> Call:

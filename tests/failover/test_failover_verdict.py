@@ -7,8 +7,15 @@ import random
 import pytest
 
 from router.config import Backoff
-from router.failover.backoff import jittered, retry_after
-from router.failover.verdict import Verdict, blames_endpoint, may_repeat, verdict_of_status
+from router.failover.backoff import jittered
+from router.failover.later import retry_after
+from router.failover.verdict import (
+    Verdict,
+    blames_endpoint,
+    may_repeat,
+    verdict_of_status,
+    verdicts,
+)
 
 MEANINGS = [
     # status, verdict, counts against the endpoint
@@ -23,6 +30,7 @@ MEANINGS = [
     (421, "rejected", False),
     (422, "delivered", False),
     (425, "failed", False),
+    (428, "precondition required", False),
     (429, "rejected", False),
     (500, "failed", True),
     (501, "delivered", False),
@@ -41,6 +49,19 @@ def test_a_status_means(status: int, verdict: str, blamed: bool) -> None:  # noq
     assert blames_endpoint(found, status) is blamed
 
 
+def test_the_users_word_on_a_status_is_the_last() -> None:
+    known = verdicts([(409, "failed"), (503, "delivered"), (599, "rejected")])
+    told = {status: verdict_of_status(status, known).value for status in (409, 503, 599, 500, 200)}
+    assert told == {
+        409: "failed",
+        503: "delivered",
+        599: "rejected",
+        500: "failed",
+        200: "delivered",
+    }
+    assert not blames_endpoint(Verdict.FAILED, 409), "it is the caller's conflict all the same"
+
+
 REPEATS = [
     # verdict, method, keyed, safe, rejected, always
     ("NEVER_SENT", "POST", False, (True, True, True)),
@@ -50,6 +71,8 @@ REPEATS = [
     ("UNCERTAIN", "POST", True, (True, True, True)),
     ("UNCERTAIN", "GET", False, (True, True, True)),
     ("FAILED", "DELETE", False, (True, True, True)),
+    ("STALE", "GET", False, (True, True, True)),
+    ("STALE", "POST", False, (False, False, True)),
     ("UNCERTAIN", "PATCH", False, (False, False, True)),
     ("DELIVERED", "GET", True, (False, False, False)),
     ("OURS", "GET", True, (False, False, False)),
@@ -71,16 +94,23 @@ def test_a_request_may_be_repeated(
 
 
 SENT = (b"Date", b"Sun, 22 Nov 2026 12:00:00 GMT")
+WALL = 1_795_348_790.0  # ten seconds before that
 WAITS: list[tuple[list[tuple[bytes, bytes]], float | None]] = [
     ([], None),
     ([(b"Retry-After", b"20")], 20.0),
+    ([(b"Retry-After", b"0")], None),
     ([(b"retry-after", b" 0.5 ")], 0.5),
+    ([(b"Retry-After-Ms", b"250")], 0.25),
+    ([(b"Retry-After", b"1"), (b"retry-after-ms", b"333.5")], 0.3335),
+    ([(b"Retry-After", b"2"), (b"retry-after-ms", b"soon")], 2.0),
     ([(b"Retry-After", b"Sun, 22 Nov 2026 12:00:30 GMT"), SENT], 30.0),
-    ([(b"Retry-After", b"Sun, 22 Nov 2026 11:00:00 GMT"), SENT], 0.0),
-    ([(b"Retry-After", b"Sun, 22 Nov 2026 12:00:30 GMT")], None),
+    ([(b"Retry-After", b"Sun, 22 Nov 2026 11:00:00 GMT"), SENT], None),
+    ([(b"Retry-After", b"Sun, 22 Nov 2026 12:00:30 GMT")], 40.0),
+    ([(b"Retry-After", b"Sun, 22 Nov 2026 12:00:30 GMT"), (b"Date", b"?")], 40.0),
     ([(b"Retry-After", b"-5")], None),
     ([(b"Retry-After", b"1e9")], None),
     ([(b"Retry-After", b"1_0")], None),
+    ([(b"Retry-After", b"31536000")], 31536000.0),
     ([(b"Retry-After", b"9" * 40)], None),
     ([(b"Retry-After", b"inf")], None),
     ([(b"Retry-After", b"soon")], None),
@@ -91,7 +121,7 @@ WAITS: list[tuple[list[tuple[bytes, bytes]], float | None]] = [
 
 @pytest.mark.parametrize(("headers", "seconds"), WAITS)
 def test_retry_after(headers: list[tuple[bytes, bytes]], seconds: float | None) -> None:
-    assert retry_after(headers) == seconds
+    assert retry_after(headers, lambda: WALL) == seconds
 
 
 def test_the_backoff_is_full_jitter_below_a_doubling_ceiling() -> None:

@@ -18,6 +18,9 @@ from router.clock import Clock, Stamper
 from router.clock.keeper import Keeper
 from router.clock.select import Selection
 from router.desk import Desk
+from router.failover.budget import RetryBudget
+from router.failover.hedging import Hedging
+from router.failover.verdict import KNOWN
 from router.flow import route
 from router.geo.prior import Prior
 from router.limits.limiter import Limiter
@@ -58,6 +61,7 @@ class Exchange:
             chance=random.Random(1),
             busy=lambda: 0.0,
         )
+        budget = RetryBudget(failover.retry_budget)
         self.desk = Desk(
             pool=pool,
             limiter=Limiter(router.Limits()),
@@ -65,6 +69,9 @@ class Exchange:
             keeper=keeper,
             failover=failover,
             chance=random.Random(1),
+            budget=budget,
+            hedging=Hedging(router.Hedge(), budget),
+            verdicts=KNOWN,
         )
 
     def judge(self, request: Outgoing) -> Any:

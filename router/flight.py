@@ -1,0 +1,96 @@
+"""One attempt on its way: what it holds, and when what happened.
+
+Rule: times are monotonic seconds. What this host could not look at (`lost`) is taken off the
+      endpoint's time; a wait for a connection is not the endpoint's answer time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.failover.verdict import Verdict, verdict_of_failure
+
+if TYPE_CHECKING:
+    from router.attempt import Attempt
+    from router.auth.token import Token
+    from router.balance.choice import Choice
+    from router.call import Outgoing, Timeouts
+    from router.departure import Departure
+    from router.failover.verdict import SendFailure
+    from router.lease import Lease
+    from router.racing import Runner
+
+__all__ = ["Flight"]
+
+
+@dataclass(slots=True)
+class Flight:
+    """An attempt between the choice of its endpoint and its end.
+
+    Attributes:
+        lease: the permit and the in-flight count.
+        token: what it proves itself with.
+        runner: its part in a race against another attempt at the same request.
+        began: when it began to wait for its permit.
+        sent: when it was handed to the wire.
+        lost: seconds that this host had lost by then.
+        ended: when the head of the answer came, or the failure.
+        held_up: seconds that this host lost meanwhile.
+        noted: what the request's trace says of it so far.
+    """
+
+    choice: Choice
+    lease: Lease
+    token: Token | None
+    runner: Runner | None
+    request: Outgoing
+    departure: Departure
+    began: float
+    sent: float
+    lost: float
+    ended: float = 0.0
+    held_up: float = 0.0
+    noted: Attempt | None = None
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """What its phases may wait."""
+        return self.request.timeouts
+
+    @property
+    def outrun(self) -> bool:
+        """Whether another attempt at the same request was quicker."""
+        return self.runner is not None and self.runner.outrun
+
+    def verdict_of(self, failure: SendFailure) -> Verdict:
+        """Judge a failure of this attempt."""
+        return Verdict.OUTRUN if self.outrun else verdict_of_failure(failure)
+
+    def head_came(self, now: float, lost: float) -> None:
+        """Note the head of the answer, or what came instead; the first time counts."""
+        if not self.ended:
+            self.ended = now
+            self.held_up = lost - self.lost
+            if self.runner is not None:
+                self.runner.head_came()
+
+    @property
+    def unseen(self) -> float:
+        """The share of its time for which this host could not look, 0 to 1."""
+        return min(1.0, self.held_up / max(self.ended - self.sent, 1e-9))
+
+    @property
+    def waited(self) -> float:
+        """Seconds from its beginning to its sending."""
+        return self.sent - self.began
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from sending to the head of the answer, without those that this host lost."""
+        return max(0.0, self.ended - self.sent - self.held_up)
+
+    @property
+    def served(self) -> float:
+        """The same from the first write over a connection that stands."""
+        return max(0.0, self.ended - (self.timeouts.left or self.sent) - self.held_up)

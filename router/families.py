@@ -70,7 +70,7 @@ class Family:
             return None
         name = cls.__name__
         phase = Phase.NOT_SENT if name in NEVER_SENT else Phase.SENT
-        phase = Phase.LOCAL if name in LOCAL else phase
+        phase = Phase.LOCAL if name in LOCAL and not _speaks_http2(error) else phase
         words = _known_sign(error) or WORDS.get(name, name)
         timed_out = name.endswith("Timeout")
         return SendFailure(phase, words, self.translated(error), timed_out=timed_out)
@@ -103,6 +103,11 @@ class Family:
         if key not in self._classes:
             self._classes[key] = type(ours.__name__, key, {"__module__": ours.__module__})
         return self._classes[key]
+
+
+def _speaks_http2(error: Exception) -> bool:
+    """Return whether it is HTTP/2's: there the core calls the server's mistakes local too."""
+    return any(type(cause).__module__.partition(".")[0] == "h2" for cause in error.args)
 
 
 def _known_sign(error: Exception) -> str | None:

@@ -12,8 +12,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from router.net.flight import Flight
 from router.net.limit import AbandonedError, LateError
+from router.net.lookup import Lookup
 
 if TYPE_CHECKING:
     import socket
@@ -53,7 +53,7 @@ def found(
         OSError: the name does not resolve.
     """
     asked = resolver.ask(host, port)
-    if not isinstance(asked, Flight):
+    if not isinstance(asked, Lookup):
         return asked
     while not asked.wait(_glance([_left(ends)], timeouts)):
         _check(ends, timeouts, NO_ADDRESS)
@@ -144,7 +144,7 @@ async def found_async(
 ) -> tuple[Address, ...]:
     """Return a server's addresses, until `ends` at most; raises as `found` does."""
     asked = resolver.ask(host, port)
-    if not isinstance(asked, Flight):
+    if not isinstance(asked, Lookup):
         return asked
     waking = Waking(timeouts)
     try:

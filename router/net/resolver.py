@@ -21,7 +21,7 @@ from cachetools import LRUCache
 
 from router.forks import register
 from router.net.addresses import Doubts, addresses, literal
-from router.net.flight import Flight
+from router.net.lookup import Lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -92,12 +92,12 @@ class Resolver:
         """Forget all: lookups under way are the parent's."""
         self._lock = threading.Lock()
         self._known: LRUCache[Name, Known] = LRUCache(self._most)
-        self._flights: dict[Name, Flight] = {}
+        self._flights: dict[Name, Lookup] = {}
         self._waiting: deque[Name] = deque()
         self._lookups = 0
         self.doubts = Doubts(self._now)
 
-    def ask(self, host: str, port: int) -> tuple[Address, ...] | Flight:
+    def ask(self, host: str, port: int) -> tuple[Address, ...] | Lookup:
         """Return the addresses at once where they are known, else the lookup to wait for."""
         spelled_out = literal(host, port)
         if spelled_out:
@@ -118,12 +118,12 @@ class Resolver:
             if known is not None:
                 known.again = min(known.again, known.tried + AGAIN_AFTER)
 
-    def _look_up(self, name: Name) -> Flight:
+    def _look_up(self, name: Name) -> Lookup:
         """Return the lookup of this name, which begins when a thread is free."""
         flight = self._flights.get(name)
         if flight is not None:
             return flight
-        flight = Flight()
+        flight = Lookup()
         if len(self._waiting) >= self._most:
             flight.land((), OSError("too many names wait to be looked up"))
             return flight

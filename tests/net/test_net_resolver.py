@@ -12,7 +12,7 @@ import pytest
 from net_peers import KINDS, NAME, Asker, Peer, entries, timeouts
 
 from router.net.connect import found_async
-from router.net.flight import Flight
+from router.net.lookup import Lookup
 from router.net.resolver import FRESH, KEPT, MOST_LOOKUPS, Resolver
 from router.testing import FakeClock
 
@@ -47,14 +47,14 @@ class Answers:
 
 def first(resolver: Resolver, host: str = NAME) -> tuple[Address, ...]:
     flight = resolver.ask(host, 80)
-    assert isinstance(flight, Flight)
+    assert isinstance(flight, Lookup)
     assert flight.wait(WITHIN)
     return flight.result()
 
 
 def at_once(resolver: Resolver, host: str = NAME) -> list[str]:
     known = resolver.ask(host, 80)
-    assert not isinstance(known, Flight)
+    assert not isinstance(known, Lookup)
     return [address.place[0] for address in known]
 
 
@@ -162,13 +162,13 @@ def test_lookups_are_bounded_and_the_rest_wait_their_turn() -> None:
     resolver = Resolver(lookup=lookup, names=20)
     flights = [resolver.ask(f"n{n}.test", 80) for n in range(60)]
     until(lambda: len(lookup.asked) == MOST_LOOKUPS)
-    landed = [flight for flight in flights if isinstance(flight, Flight) and flight.wait(0)]
+    landed = [flight for flight in flights if isinstance(flight, Lookup) and flight.wait(0)]
     assert len(landed) >= 60 - MOST_LOOKUPS - 20
     with pytest.raises(OSError, match="too many names"):
         landed[0].result()
     lookup.gate.set()
     for flight in flights:
-        assert isinstance(flight, Flight)
+        assert isinstance(flight, Lookup)
         assert flight.wait(WITHIN)
     until(lambda: resolver._lookups == 0)
     assert len(lookup.asked) <= 20 + 2 * MOST_LOOKUPS
@@ -202,7 +202,7 @@ def test_a_waiter_that_is_cancelled_leaves_nothing_and_the_lookup_goes_on() -> N
             task.cancel()
         await asyncio.gather(*tasks[1:], return_exceptions=True)
         flight = resolver.ask(NAME, 80)
-        assert isinstance(flight, Flight)
+        assert isinstance(flight, Lookup)
         assert len(flight._listeners) == 1
         lookup.gate.set()
         return [address.place for address in await tasks[0]]

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from router.net.addresses import Address
 
-__all__ = ["Flight"]
+__all__ = ["Lookup"]
 
 
-class Flight:
+class Lookup:
     """A lookup whose end threads wait for, and loops hear of."""
 
     __slots__ = ("_ended", "_error", "_found", "_listeners", "_lock")

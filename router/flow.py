@@ -65,7 +65,7 @@ async def route(call: Call, desk: Desk, port: Port) -> tuple[Answer, Lease | Non
         wait = next_wait(call, outcome, desk, port.now())
         if wait is not None:
             await keep(call, outcome, port)
-            await port.sleep(wait)
+            await port.sleep(min(wait, call.deadline - port.now()))
         elif call.problem is not None:
             await keep(call, outcome, port)
             raise call.problem
@@ -113,6 +113,8 @@ async def attempt(
             call.tried.add(choice.endpoint.name)  # who runs against it goes elsewhere
         flight = take_off(call, desk, port, began=began, holds=(choice, lease, token, runner))
         outcome = await exchange(call, desk, port, flight)
+        if runner is not None:
+            runner.through()
         if outcome.answer is None:
             lease.give_back()
     except Cooling as cooling:
@@ -138,8 +140,7 @@ async def exchange(call: Call, desk: Desk, port: Port, flight: Flight) -> Outcom
         outcome = Outcome(flight.verdict_of(failure), flight=flight, failure=failure)
     except BaseException:
         if flight.outrun:
-            flight.head_came(port.now(), port.lost())
-            outran(call, desk, flight)
+            give_up(call, desk, port, flight)
         raise
     learn(call, desk, flight, outcome, now=port.now())
     note(call, flight, outcome)
@@ -162,10 +163,16 @@ async def read(call: Call, desk: Desk, port: Port, outcome: Outcome) -> Outcome:
         note(call, flight, outcome)
     except BaseException:
         if flight.outrun:
-            outran(call, desk, flight)
+            give_up(call, desk, port, flight)
         raise
     flight.lease.give_back()
     return outcome
+
+
+def give_up(call: Call, desk: Desk, port: Port, flight: Flight) -> None:
+    """Learn from and note an attempt that another one has outrun."""
+    flight.head_came(port.now(), port.lost())
+    outran(call, desk, flight)
 
 
 async def admitted(call: Call, desk: Desk, port: Port) -> Permit:
@@ -232,7 +239,10 @@ def take_off(
         countdown = Countdown(desk.failover.deadline_header, call.deadline, port.now)
     departure = Departure(request, desk.keeper, desk.signer, countdown)
     sent, lost = port.now(), port.lost()
-    return Flight(choice, lease, token, runner, request, departure, began, sent, lost)
+    flight = Flight(choice, lease, token, runner, request, departure, began, sent, lost)
+    if runner is not None:
+        runner.gone = partial(give_up, call, desk, port, flight)
+    return flight
 
 
 async def time_refused(answer: Answer, departure: Departure, desk: Desk, port: Port) -> bool:
@@ -298,7 +308,7 @@ async def keep(call: Call, outcome: Outcome, port: Port) -> None:
     flight = outcome.flight
     if outcome.answer is None or flight is None:
         return
-    flight.timeouts.rebudget(KEPT_WITHIN)
+    flight.timeouts.rebudget(min(KEPT_WITHIN, max(0.0, call.deadline - port.now())))
     try:
         call.kept = await port.keep(outcome.answer)
     finally:

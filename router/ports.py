@@ -5,7 +5,8 @@ Rule 1: the flow is one coroutine. `AsyncioPort` suspends it; `BlockingPort` nev
         raises.
 Rule 2: waiting on a shared future never cancels it: the waiter goes, the flight goes on.
 Rule 3: where the wire cannot be cancelled (httpx 0.28 leaves its pool with an orphan that blocks
-        it for ever, encode/httpcore #1093), each send runs in a task of its own. A cancelled
+        it for ever, encode/httpcore #1093), each send runs in a task of its own, and so does each
+        read to the end, whose last step is the one that must not be cancelled. A cancelled
         caller leaves at once; the task ends by the wire's own timeouts and holds the attempt's
         Lease until then.
 Rule 4: what was not seen because nobody could look (`pulse`) is told by `lost`. An asyncio port
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from router.call import Answer, Outgoing
+    from router.flight import Flight
     from router.lease import Lease
     from router.outcome import Outcome
     from router.racing import Attempting, Spare
@@ -188,7 +190,28 @@ class AsyncioPort:
         return await apeek(answer)
 
     async def read(self, answer: Answer) -> Answer:
-        return await self._wires.read(answer)
+        return await self._to_its_end(self._wires.read(answer), answer)
+
+    async def _to_its_end(self, reading: Coroutine[Any, Any, Answer], answer: Answer) -> Answer:
+        """Read and close, in a task of its own where the wire cannot be cancelled."""
+        if self._wires.cancellable:
+            return await reading
+        task = asyncio.get_running_loop().create_task(reading)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._let_end(task, answer.flight)
+            raise
+
+    def _let_end(self, task: asyncio.Task[Answer], flight: Flight | None) -> None:
+        """Let a read that nobody waits for end by itself; the lease is held until then."""
+        task.add_done_callback(_retrieve)
+        task.add_done_callback(self._left_behind.discard)
+        self._left_behind.add(task)
+        if flight is not None:
+            flight.lease.share()
+            task.add_done_callback(lambda _: flight.lease.give_back())
+            flight.timeouts.abandon()
 
     async def race(self, attempt: Attempting, spare: Spare) -> list[Outcome]:
         race = AsyncioRace(attempt, spare, discard=self._discard, left_behind=self._left_behind)
@@ -208,7 +231,7 @@ class AsyncioPort:
                 flight.lease.give_back()
 
     async def keep(self, answer: Answer) -> Answer:
-        return await self._wires.keep(answer)
+        return await self._to_its_end(self._wires.keep(answer), answer)
 
 
 def _retrieve(waiter: asyncio.Future[Any]) -> None:

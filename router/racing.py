@@ -40,6 +40,10 @@ __all__ = ["Alarm", "AsyncioRace", "Attempting", "BlockingRace", "Runner"]
 MOST_THREADS = 32
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 class Attempting(Protocol):
     """Makes an attempt's coroutine."""
 
@@ -56,14 +60,15 @@ class Runner:
     Attributes:
         outrun: whether the other attempt was quicker.
         timeouts: what ends it.
+        gone: notes that it was given up; it may go on for a while.
     """
 
-    __slots__ = ("_came", "_late", "leads", "outrun", "timeouts")
+    __slots__ = ("_came", "_late", "gone", "leads", "outrun", "timeouts")
 
     def __init__(
         self,
         late: Callable[[float], None] | None = None,
-        came: Callable[[], None] = lambda: None,
+        came: Callable[[], None] = nothing,
     ) -> None:
         """`late` arms the timer of the first of two, `came` disarms it; the second has none."""
         self._late = late
@@ -71,6 +76,7 @@ class Runner:
         self.leads = late is not None
         self.outrun = False
         self.timeouts: Timeouts | None = None
+        self.gone: Callable[[], None] = nothing
 
     def left(self, late_after: float | None) -> None:
         """Note that the request left; its answer is late after so many seconds."""
@@ -80,6 +86,10 @@ class Runner:
     def head_came(self) -> None:
         """Note that the head of the answer is there: it is not late, however long its body is."""
         self._came()
+
+    def through(self) -> None:
+        """Forget the attempt: it has an outcome, whose lease has to go with its last holder."""
+        self.gone = nothing
 
     def end(self) -> None:
         """End the attempt: the other one was quicker."""
@@ -232,6 +242,7 @@ class AsyncioRace:
             return
         self._second.outrun = True
         if other.cancel():
+            self._second.gone()
             self._keep_alive(other)
         elif not other.cancelled() and other.exception() is None:
             self._leave_behind(self._discard(other.result()))
@@ -330,8 +341,9 @@ class BlockingRace:
             found, self._found = self._found, None
         if found is not None:
             self._discard(found)
-        elif self._begun:
+        elif self._begun and not self._ended.is_set():
             self._second.end()
+            self._second.gone()
 
     def _arm(self, seconds: float) -> None:
         self._context = contextvars.copy_context()

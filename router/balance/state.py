@@ -43,6 +43,7 @@ AFTER_A_TRIAL = -1.0
 CROWDED = 2.0
 SKEW_TOLD_EVERY = 60.0  # seconds
 QUICKEST = 3.0  # deviations
+SURELY = 3.0  # deviations
 SETUP_ROUNDS = 3.0
 """Round trips of a new connection: one for TCP, and two for TLS at most."""
 SERVICE_MEMORY = 10.0  # seconds
@@ -333,14 +334,15 @@ class State:
     def service(self, now: float) -> tuple[float, float]:
         """Return the seconds of service that traffic saw beyond probes', and its weight 0…1.
 
-        Answers that became quicker of late count at once: a burst of this host's own work that is
-        over must not be expected of who was not asked since.
+        Answers that surely became quicker of late count at once: a burst of this host's own work
+        that is over must not be expected of who was not asked since.
         """
         load = self.load
         if load is None or not load.measured:
             return 0.0, 0.0
         weight = math.exp(min(0.0, load.heard - now) / SERVICE_MEMORY)
-        quicker = min(0.0, load.faded_surplus(now, waiting=self.in_flight > 0))
+        surplus = load.faded_surplus(now, waiting=self.in_flight > 0)
+        quicker = min(0.0, surplus + SURELY * load.noise)
         return load.alone + quicker - self.way.estimate.total, weight
 
     def reprice(self, now: float, typical: float) -> None:

@@ -6,11 +6,12 @@ import asyncio
 import random
 import time
 import tracemalloc
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import yaml
 
 import router
+from faultlab.row import Row
 from faultlab.traffic import Seen, percentile, requests, share, switches
 from router.options import NO_OPTIONS
 from router.testing import Regions, Reply
@@ -28,15 +29,6 @@ RATE = 100.0
 HALF = 0.5
 MANY = 10_000
 LATENCIES = {"near": 0.005, "middle": 0.030, "far": 0.080}
-
-
-class Row(NamedTuple):
-    """One line of the table: what is asked, what was seen, and whether that will do."""
-
-    fault: str
-    asked: str
-    seen: str
-    passed: bool
 
 
 def regions() -> Regions:

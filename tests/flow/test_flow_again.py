@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flow_samples import NAMES, Shop, Stage, endpoint, fails_at
@@ -11,6 +11,9 @@ from flow_samples import NAMES, Shop, Stage, endpoint, fails_at
 import router
 from router.attempt import Trace
 from router.testing.script import Scripted
+
+if TYPE_CHECKING:
+    from router.call import Answer
 
 ONCE = [
     # method, status, how often it is obeyed
@@ -239,3 +242,18 @@ def test_a_refused_token_under_hedging_is_renewed_at_the_same_endpoint() -> None
     stage.desk = replace(stage.desk, tokens=Shop(stage.clock).manager)
     assert stage.play(stage.call()).status == 200
     assert stage.tried() == ["near", "near"]
+
+
+def test_a_body_that_is_put_aside_slowly_does_not_outlast_the_deadline() -> None:
+    stage = Stage(lambda _: 503, failover=router.Failover(backoff=router.Backoff(base=0.01)))
+
+    async def keep(answer: Answer) -> Answer:
+        assert answer.flight is not None
+        stage.clock.advance(answer.flight.timeouts.get("read"))
+        return answer
+
+    stage.port.keep = keep  # type: ignore[method-assign]
+    call = stage.call(options=router.Options(deadline=0.6))
+    assert stage.play(call).status == 503
+    assert stage.clock() - 1000.0 <= 0.6 + 2e-3
+    assert len(call.attempts) == 3

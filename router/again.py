@@ -55,7 +55,7 @@ def _repeated(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | N
     """Return the wait for a request to be sent as it is, if that is allowed."""
     verdict = outcome.verdict
     if not may_repeat(verdict, method=call.method, keyed=call.keyed, repeat=repeat(call, outcome)):
-        return _stop(call, f"a {call.method} whose fate is '{verdict.value}' may not be repeated")
+        return _stop(call, _why_not_repeated(call, verdict))
     if verdict is Verdict.STALE and call.stale < STALE_FREE:
         call.stale += 1
         return _same_again(call, outcome)
@@ -67,6 +67,15 @@ def _repeated(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | N
 def _counted(call: Call) -> int:
     """Return how many attempts count among those that one request may make."""
     return len(call.attempts) - call.stale - len(call.corrected)
+
+
+def _why_not_repeated(call: Call, verdict: Verdict) -> str:
+    """Return why a request is not repeated, and how it could be."""
+    fate = "the server refused" if verdict is Verdict.REJECTED else "may have been processed"
+    way_out = "give it an idempotency key, or set repeat: always"
+    if verdict is Verdict.OURS:
+        return f"the {call.method} cannot be sent"
+    return f"a {call.method} that {fate} is not repeated ({way_out} where that is safe)"
 
 
 def repeat(call: Call, outcome: Outcome) -> str:
@@ -91,8 +100,8 @@ def _elsewhere(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | 
         call.once.add(outcome.answer.status)
     wait = 0.0
     if not desk.pool.has_fresh(call.options, tried=call.tried, now=now):
-        backoff = jittered(desk.failover.backoff, retries=call.backoffs, chance=desk.chance)
-        wait = max(backoff, desk.pool.soonest(call.options, now=now))
+        wait = _backoff(call, desk, now)
+        wait = max(wait, desk.pool.soonest(call.options, now=now))
         call.backoffs += 1
     if now + wait >= call.deadline:
         return _stop(call, f"its time is over, or would be after {wait:.3g} s of waiting")
@@ -100,6 +109,14 @@ def _elsewhere(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | 
     if not desk.budget.withdraw(Cost.OUTAGE if desk.pool.all_fail else cost, now):
         return _stop(call, "the retry budget is used up")
     return wait
+
+
+def _backoff(call: Call, desk: Desk, now: float) -> float:
+    """Return a random wait that leaves time for an attempt, where there is any."""
+    left = max(0.0, call.deadline - now)
+    return min(
+        jittered(desk.failover.backoff, retries=call.backoffs, chance=desk.chance), left / 2
+    )
 
 
 def _after_cooling(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | None:
@@ -143,21 +160,29 @@ def precondition(call: Call, desk: Desk) -> PreconditionError | None:
     began = call.options.conversation_began
     if began is None and desk.began is not None:
         try:
-            began = told(desk.began(refused))
+            said = desk.began(refused)
         except Exception as error:  # noqa: BLE001 - the caller's own code
             words = f"its hook raised {type(error).__name__}"
-            return _problem(call, "conversation", words)
+            return _problem(call, "conversation", words, cause=error)
+        try:
+            began = told(said)
+        except ValueError as error:
+            return _problem(call, "conversation", f"its hook {error}")
     now = desk.keeper.clock.time_ns() / NS
     found = unmet(refused, began=began, now=now, max_age=desk.failover.precondition.max_age)
     return None if found is None else _problem(call, *found)
 
 
-def _problem(call: Call, check: str, words: str) -> PreconditionError:
-    return PreconditionError(
+def _problem(
+    call: Call, check: str, words: str, *, cause: Exception | None = None
+) -> PreconditionError:
+    problem = PreconditionError(
         f"the server answered 428, and the request fails the check {check}: {words}",
         check=check,
         attempts=call.attempts,
     )
+    problem.__cause__ = cause
+    return problem
 
 
 def _stop(call: Call, why: str) -> float | None:

@@ -48,6 +48,7 @@ class Attempt:
         header: the timestamp's name and value as sent, or None.
         clock: the time at which its headers left, with its bound, where they were stamped.
         hedge: whether it was made because the answer of another one was late.
+        number: 1 for the first that was sent for its request, and so on.
     """
 
     endpoint: str
@@ -61,6 +62,7 @@ class Attempt:
     header: Header | None = None
     clock: Stamp | None = None
     hedge: bool = False
+    number: int = 1
 
     @property
     def chosen(self) -> Ranked:
@@ -110,7 +112,8 @@ class Attempt:
         """Return the story of a request in lines of text."""
         lines = []
         tried: dict[str, str] = {}
-        for number, attempt in enumerate(attempts, 1):
+        for attempt in attempts:
+            number = attempt.number
             hedge = " (the other one was late)" if attempt.hedge else ""
             lines.append(f"attempt {number}{hedge}: {attempt}")
             lines.append(f"  why {attempt.endpoint}: {attempt.decision.reason}")
@@ -135,7 +138,9 @@ class Trace:
     @property
     def endpoint(self) -> str:
         """The name of the endpoint whose answer this is."""
-        return next(a.endpoint for a in reversed(self.attempts) if a.status is not None)
+        answered = [a for a in self.attempts if a.status is not None]
+        good = [a for a in answered if a.verdict == Verdict.DELIVERED.value]
+        return (good or answered)[-1].endpoint
 
     def explain(self) -> str:
         """Return the story of the request: what was tried, why there, and against whom."""

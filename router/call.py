@@ -303,6 +303,7 @@ class Call:
         timeouts: the caller's own, in seconds by phase.
         at_once: whether its caller reads the whole answer at once, and so the flow does.
         corrected: what was refused and made anew already: the token, the time, the preconditions.
+        launched: how many attempts were sent.
         once: statuses that asked for the same again, and were obeyed.
         stale: how many connections turned out to be closed already.
         problem: what the caller has to mend before the request is sent again.
@@ -327,6 +328,7 @@ class Call:
     tried: set[str] = field(default_factory=set)
     backoffs: int = 0
     corrected: set[Verdict] = field(default_factory=set)
+    launched: int = 0
     once: set[int] = field(default_factory=set)
     stale: int = 0
     problem: PreconditionError | None = None

@@ -32,6 +32,7 @@ class Flight:
         lease: the permit and the in-flight count.
         token: what it proves itself with.
         runner: its part in a race against another attempt at the same request.
+        number: 1 for the first that is sent for its request, and so on.
         began: when it began to wait for its permit.
         sent: when it was handed to the wire.
         lost: seconds that this host had lost by then.
@@ -46,6 +47,7 @@ class Flight:
     runner: Runner | None
     request: Outgoing
     departure: Departure
+    number: int
     began: float
     sent: float
     lost: float
@@ -74,6 +76,11 @@ class Flight:
             self.held_up = lost - self.lost
             if self.runner is not None:
                 self.runner.head_came()
+
+    def broke_off(self, now: float, lost: float) -> None:
+        """Note that its body broke off: until then it lasted."""
+        self.ended = now
+        self.held_up = lost - self.lost
 
     @property
     def unseen(self) -> float:

@@ -158,6 +158,8 @@ async def read(call: Call, desk: Desk, port: Port, outcome: Outcome) -> Outcome:
     try:
         outcome.answer = await port.read(answer)
     except SendFailure as failure:
+        failure.words = f"its body broke off: {failure.words}"
+        flight.broke_off(port.now(), port.lost())
         outcome = Outcome(flight.verdict_of(failure), flight=flight, failure=failure)
         learn(call, desk, flight, outcome, now=port.now())
         note(call, flight, outcome)
@@ -238,8 +240,9 @@ def take_off(
     if desk.failover.deadline_header is not None:
         countdown = Countdown(desk.failover.deadline_header, call.deadline, port.now)
     departure = Departure(request, desk.keeper, desk.signer, countdown)
+    call.launched = number = call.launched + 1
     sent, lost = port.now(), port.lost()
-    flight = Flight(choice, lease, token, runner, request, departure, began, sent, lost)
+    flight = Flight(choice, lease, token, runner, request, departure, number, began, sent, lost)
     if runner is not None:
         runner.gone = partial(give_up, call, desk, port, flight)
     return flight

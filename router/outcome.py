@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from router.attempt import Attempt
@@ -38,6 +39,7 @@ MOST_COOLING = 86400.0
 FAILED_ALIKE = 2
 MOSTLY, HARDLY = 0.5, 0.1  # shares of an attempt's time for which nobody could look
 TOO_MANY = 429
+BY_NUMBER = attrgetter("number")
 MAYBE_PROCESSED = frozenset({Verdict.UNCERTAIN, Verdict.STALE})
 NS = 1e9
 
@@ -169,11 +171,14 @@ def note(call: Call, flight: Flight, outcome: Outcome) -> None:
         header=flight.departure.header,
         clock=flight.departure.stamp,
         hedge=flight.runner is not None and not flight.runner.leads,
+        number=flight.number,
     )
-    if flight.noted is None:
-        call.attempts.append(made)
-    else:
+    if flight.noted is not None:
         call.attempts = [made if a is flight.noted else a for a in call.attempts]
+    else:
+        call.attempts.append(made)
+        if flight.number < call.launched:  # one that was sent later has ended already
+            call.attempts.sort(key=BY_NUMBER)
     flight.noted = made
 
 

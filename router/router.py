@@ -93,9 +93,15 @@ class Router:
         register(self)
 
     @classmethod
-    def from_yaml(cls, path: str | Path, *, signer: Signer | None = None) -> Self:
-        """Return a Router configured by a YAML file."""
-        return cls(load(path), signer=signer)
+    def from_yaml(
+        cls,
+        path: str | Path,
+        *,
+        signer: Signer | None = None,
+        conversation_began: Began | None = None,
+    ) -> Self:
+        """Return a Router configured by a YAML file; arguments and errors as for Router."""
+        return cls(load(path), signer=signer, conversation_began=conversation_began)
 
     # -- wiring
 

@@ -61,12 +61,12 @@ HIGHEST_RATE = 1e9
 
 
 def parse_duration(value: object) -> float:
-    """Return seconds from `250ms`, `1m30s`, 0, or a float that is already in seconds.
+    """Return seconds from `250ms`, `1m30s`, 0, or a number that is already in seconds.
 
     Raises:
         ValueError: the text has no unit, is negative, or is longer than ten years.
     """
-    if isinstance(value, float) or (value == 0 and isinstance(value, int)):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         seconds = float(value)
     elif isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT:
         seconds = sum(float(number) * SECONDS[unit] for number, unit in _parts(value))
@@ -78,10 +78,10 @@ def parse_duration(value: object) -> float:
 
 
 def _written(parse: Callable[[object], float]) -> Callable[[object], float]:
-    """Refuse the bare float that `parse` takes from code: a file says the unit."""
+    """Refuse the bare number that `parse` takes from code: a file says the unit."""
 
     def parse_written(value: object) -> float:
-        return parse(None if isinstance(value, float) and value != 0 else value)
+        return parse(None if isinstance(value, int | float) and value != 0 else value)
 
     return parse_written
 

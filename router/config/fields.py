@@ -16,7 +16,7 @@ from router.config.statuses import WORDS, StatusRule, parse_statuses
 from router.endpoint import Location, parse_origin
 from router.hosts import is_address, parse_host, parse_server
 from router.secret import Secret
-from router.units import Parsed, Rate, parse_count, parse_rate, parse_share
+from router.units import Parsed, Rate, parse_count, parse_rate
 
 __all__ = [
     "Factor",
@@ -41,6 +41,7 @@ HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 MADE_BY_OTHERS = frozenset(
     {"authorization", "connection", "content-length", "host", "transfer-encoding"}
 )
+LEAST_PERCENTILE = 0.5
 REGION = re.compile(r"[a-z]+:[a-z0-9-]+")
 
 
@@ -160,8 +161,10 @@ def _optional_rate(value: object) -> Rate | None:
 
 def _percentile(value: object) -> float:
     if isinstance(value, str) and re.fullmatch(r"p\d{1,2}(\.\d+)?", value):
-        return float(value[1:]) / 100
-    return parse_share(value)
+        value = float(value[1:]) / 100
+    if isinstance(value, float) and LEAST_PERCENTILE <= value < 1:
+        return value
+    raise ValueError("write a percentile from p50 to p99.9, such as p95")
 
 
 _STRING = (("type", "string"),)

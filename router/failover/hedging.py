@@ -5,7 +5,8 @@ Rule 1: late is measured against what was expected of the endpoint: the time to 
         one figure serves for endpoints near and far. Tiers and methods are kept apart: a POST of
         an LLM has other spreads than a GET.
 Rule 2: an answer that was outrun counts as later than all; without that, the percentile would sink
-        with every hedge.
+        with every hedge. But late is never later than so many times the median: where more answers
+        stall than the percentile leaves out, it would say that stalling is usual.
 Rule 3: nothing is hedged before enough is known.
 Rule 4: hedges are a share of the requests that could be hedged (`at_most`), and are paid for from
         the same budget as retries. When everything is slow, that share is all that is added.
@@ -30,6 +31,7 @@ ENOUGH = 64
 SETTLED_EVERY = 32
 MOST_SAVED = 10.0
 LEAST_RATIO = 1.05
+MOST_MEDIANS = 5.0
 
 Group = tuple[int, str]
 """An endpoint's tier, and the request's method."""
@@ -59,8 +61,10 @@ class Lateness:
             self._settle()
 
     def _settle(self) -> None:
-        place = math.ceil(self._percentile * len(self._ratios)) - 1
-        self.late = max(LEAST_RATIO, sorted(self._ratios)[max(0, place)])
+        ordered = sorted(self._ratios)
+        place = max(0, math.ceil(self._percentile * len(ordered)) - 1)
+        most = MOST_MEDIANS * ordered[len(ordered) // 2]
+        self.late = max(LEAST_RATIO, min(ordered[place], most))
 
 
 class Allowance:

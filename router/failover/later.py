@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["retry_after"]
 
-NUMBER = re.compile(rb"[0-9]{1,12}(\.[0-9]{1,9})?")
+NUMBER = re.compile(rb"[0-9]{1,100}(\.[0-9]{1,100})?")
+MOST = 1e9  # seconds
 MS = 1e-3
 
 
@@ -31,13 +32,13 @@ def retry_after(headers: Iterable[tuple[bytes, bytes]], wall: Callable[[], float
     fields = {name.lower(): value.strip() for name, value in headers}
     finer = _number(fields.get(b"retry-after-ms", b""))
     if finer is not None:
-        return finer * MS or None
+        return min(finer * MS, MOST) or None
     text = fields.get(b"retry-after", b"")
     seconds = _number(text)
     if seconds is None and (target := _date(text)) is not None:
         sent = _date(fields.get(b"date", b""))
         seconds = target - (wall() if sent is None else sent)
-    return seconds if seconds is not None and seconds > 0 else None
+    return min(seconds, MOST) if seconds is not None and seconds > 0 else None
 
 
 def _number(text: bytes) -> float | None:

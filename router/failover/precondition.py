@@ -99,7 +99,7 @@ def told(began: object) -> datetime | float | None:
         return began
     if began is None or (isinstance(began, int | float) and math.isfinite(began)):
         return began
-    raise ValueError("no instant")
+    raise ValueError("returned no aware datetime, no seconds since 1970 and not None")
 
 
 def began_at(began: datetime | float) -> float:
@@ -111,13 +111,18 @@ def _json_problem(refused: Refused) -> str | None:
     """Return what is wrong with a body that says that it is JSON; it is not quoted."""
     kinds = [v for n, v in refused.headers if n.lower() == "content-type"]
     kind = kinds[-1].partition(";")[0].strip().lower() if kinds else ""
-    if refused.body is None or not kind.endswith(JSON_TYPES):
+    if not refused.body or not kind.endswith(JSON_TYPES):
         return None
     try:
-        json.loads(refused.body)
+        json.loads(refused.body, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         return f"the body says that it is JSON and is not: {error.msg} at {where}"
     except (ValueError, RecursionError):
         return "the body says that it is JSON and cannot be read as such"
     return None
+
+
+def _no_constant(name: str) -> None:
+    """Refuse what Python's parser takes and JSON does not know: NaN and Infinity."""
+    raise ValueError(name)

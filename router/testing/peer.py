@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.testing.fault import Fault
 from router.testing.listener import Listener
 from router.testing.setting import Setting
 
 if TYPE_CHECKING:
     import ssl
 
-    from router.testing.fault import Fault
     from router.testing.line import Line
     from router.testing.thread import LoopThread
 
@@ -51,6 +51,8 @@ class Peer:
 
     @fault.setter
     def fault(self, fault: Fault | None) -> None:
+        if not isinstance(fault, Fault | None):
+            raise TypeError("a fault is one of router.testing.faults, such as Refuse(), or None")
         if self._thread.running:
             self._thread.tell(self._listener.put(fault))
         else:

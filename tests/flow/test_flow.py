@@ -233,7 +233,7 @@ def test_an_endpoint_that_fails_is_left_after_a_failure_or_two_and_asked_again_l
 def test_five_failures_in_a_row_take_an_endpoint_out() -> None:
     stage = Stage(fails_at({"near": "refused"}))
     for _ in range(5):
-        assert stage.ask(regions="near", deadline=0.015) == "AttemptsFailedError"
+        assert stage.ask(regions="near", deadline=0.015) == "DeadlineError"
         assert stage.ask(regions="middle") == 200
     assert stage.health() == {"near": "ejected", "middle": "healthy", "far": "healthy"}
 

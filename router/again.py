@@ -114,9 +114,7 @@ def _elsewhere(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | 
 def _backoff(call: Call, desk: Desk, now: float) -> float:
     """Return a random wait that leaves time for an attempt, where there is any."""
     left = max(0.0, call.deadline - now)
-    return min(
-        jittered(desk.failover.backoff, retries=call.backoffs, chance=desk.chance), left / 2
-    )
+    return min(jittered(desk.failover.backoff, retries=call.backoffs, chance=desk.chance), left / 2)
 
 
 def _after_cooling(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | None:

@@ -18,6 +18,7 @@ from router.ports import run
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from router.ports import AsyncioPort
     from router.streams.course import Course
 
 __all__ = ["AsyncBody", "SyncBody"]
@@ -73,8 +74,9 @@ class SyncBody:
 class AsyncBody:
     """A body read by a task."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, course: Course, port: AsyncioPort) -> None:
         self._course = course
+        self._port = port
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         course = self._course
@@ -112,6 +114,6 @@ class AsyncBody:
         course = self._course
         course.closed = True
         try:
-            await course.stream.aclose()
+            await self._port.end(course.stream)
         finally:
             course.give_back()

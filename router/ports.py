@@ -230,6 +230,17 @@ class AsyncioPort:
             if flight is not None:
                 flight.lease.give_back()
 
+    async def end(self, stream: Any) -> None:
+        """Close a body; where the wire cannot be cancelled, in a task that ends all the same."""
+        if self._wires.cancellable:
+            await stream.aclose()
+            return
+        task = asyncio.get_running_loop().create_task(stream.aclose())
+        self._left_behind.add(task)
+        task.add_done_callback(self._left_behind.discard)
+        task.add_done_callback(_retrieve)
+        await asyncio.shield(task)
+
     async def keep(self, answer: Answer) -> Answer:
         return await self._to_its_end(self._wires.keep(answer), answer)
 

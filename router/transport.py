@@ -9,6 +9,7 @@ Rule 3: a transport that made its Router closes it; one that was given a Router 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
@@ -174,7 +175,8 @@ class AsyncRouting(Routing):
         except RouterError as error:
             raised = self._family.raised(error, request)
             raise raised from raised.__cause__
-        stream = self._stream(self._family.async_body, request, call, answer, lease)
+        body = partial(self._family.async_body, port=self._port)
+        stream = self._stream(body, request, call, answer, lease)
         return self._response(call, answer, stream)
 
     async def aclose(self) -> None:

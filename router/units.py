@@ -195,6 +195,8 @@ def parse_fields(instance: Any) -> None:
         value = getattr(instance, name)
         try:
             parsed = parse(value)
+        except ConfigError as error:  # of a section
+            raise ConfigError(*(f"{name}.{problem}" for problem in error.problems)) from None
         except ValueError as error:
             raise ConfigError(f"{name}: {error}") from None
         if parsed is not value:
@@ -208,10 +210,28 @@ def _parsers(cls: Any) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     for field in dataclasses.fields(cls):
         hint = hints[field.name]
         markers = [m for m in getattr(hint, "__metadata__", ()) if type(m) is Parsed]
+        sections = [
+            kind for kind in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(kind)
+        ]
+        if sections and not markers and typing.get_origin(hint) is not tuple:
+            optional = type(None) in typing.get_args(hint)
+            markers = [Parsed(functools.partial(_parse_section, sections[0], optional))]
         if typing.get_origin(hint) is typing.Literal:
             markers = [Parsed(functools.partial(_parse_choice, typing.get_args(hint)))]
         found += [(field.name, marker.parse) for marker in markers]
     return tuple(found)
+
+
+def _parse_section(kind: Any, optional: bool, value: object) -> object:  # noqa: FBT001
+    """Take a section, or its keys and values; `optional`: or nothing."""
+    if isinstance(value, kind) or (value is None and optional):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError(f"give a {kind.__name__}, or a dict of its keys and values")
+    unknown = set(map(str, value)) - {field.name for field in dataclasses.fields(kind)}
+    if unknown:
+        raise ValueError(f"a {kind.__name__} has no {', '.join(sorted(unknown))}")
+    return kind(**value)
 
 
 def _parse_choice(choices: tuple[object, ...], value: object) -> object:

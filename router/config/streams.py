@@ -27,7 +27,12 @@ def _stall(value: object) -> float | str:
 
 
 def _written_stall(value: object) -> float | str:
-    return _stall(None if isinstance(value, float) else value)
+    return _stall(None if _is_number(value) else value)
+
+
+def _is_number(value: object) -> bool:
+    """Return whether a file wrote a number, where it has to say the unit."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _optional_duration(value: object) -> float | None:
@@ -35,7 +40,7 @@ def _optional_duration(value: object) -> float | None:
 
 
 def _written_optional(value: object) -> float | None:
-    if isinstance(value, float):
+    if _is_number(value):
         return parse_positive_duration(None)  # a file says the unit
     return _optional_duration(value)
 

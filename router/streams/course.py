@@ -21,8 +21,8 @@ from router.errors import ClosedError, DeadlineError
 from router.outcome import acquit
 from router.streams.breaking import NEARLY, amend, blame, error, in_words
 from router.streams.head import Head
-from router.streams.rest import NoRestError, the_rest
-from router.streams.resume import Broken, reopening, tracked, with_headers
+from router.streams.rest import the_rest
+from router.streams.resume import Broken, NoRestError, reopening, tracked, with_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,12 +221,13 @@ class Course:
         Raises:
             RouterError: it is not: `broken`, with all attempts.
         """
-        plan = None if self.closed or isinstance(broken, DeadlineError) else self._plan(broken)
-        if plan is None:
-            raise self._final(broken) from broken.__cause__
-        self._call.headers = with_headers(self._first, plan.headers)
-        ends = self._until if self.delivered else None
+        over = self.closed or isinstance(broken, DeadlineError)
         try:
+            plan = None if over else self._plan(broken)
+            if plan is None:
+                raise self._final(broken) from broken.__cause__
+            self._call.headers = with_headers(self._first, plan.headers)
+            ends = self._until if self.delivered else None
             rest = await the_rest(
                 self._call, self._flight, plan, self._desk(), self._port, ends=ends
             )

@@ -17,6 +17,7 @@ from router.failover.verdict import Verdict
 from router.flow import route
 from router.outcome import Outcome
 from router.streams.head import Head
+from router.streams.resume import NoRestError
 
 if TYPE_CHECKING:
     from router.call import Answer, Call
@@ -26,11 +27,7 @@ if TYPE_CHECKING:
     from router.ports import Port
     from router.streams.resume import Reopening
 
-__all__ = ["NoRestError", "the_rest"]
-
-
-class NoRestError(Exception):
-    """There is no rest; the words say why."""
+__all__ = ["the_rest"]
 
 
 async def the_rest(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from router.errors import RouterError
     from router.streams.head import Head
 
-__all__ = ["Broken", "Reopening", "Resume", "reopening", "tracked", "with_headers"]
+__all__ = ["Broken", "NoRestError", "Reopening", "Resume", "reopening", "tracked", "with_headers"]
 
 LAST_EVENT_ID = "last-event-id"
 SAME = (b"content-type", b"content-length", b"content-encoding", b"content-range", b"etag")
@@ -53,6 +53,10 @@ class Broken:
     last_event_id: str | None
     error: RouterError
     reopening: int
+
+
+class NoRestError(Exception):
+    """There is no rest; the words say why."""
 
 
 Resume = Callable[[Broken], Mapping[str, str] | None]
@@ -83,7 +87,12 @@ def tracked(call: Call, head: Head) -> Events | None:
 
 
 def reopening(call: Call, head: Head, broken: Broken, events: Events | None) -> Reopening | None:
-    """Return how the body may go on, or None: it may not."""
+    """Return how the body may go on, or None: nobody asked for that.
+
+    Raises:
+        NoRestError: it was asked for, and may not.
+        OptionsError: the caller's function returned no headers.
+    """
     resume = call.options.resume
     wait = (events.retry or 0.0) if events is not None else 0.0
     if not head.is_success:
@@ -92,15 +101,20 @@ def reopening(call: Call, head: Head, broken: Broken, events: Events | None) -> 
         return Reopening((), functools.partial(_why_not_the_same, head), wait)
     if callable(resume):
         return _as_the_caller_says(resume, head, broken)
-    if call.method != "GET" or not broken.delivered:
+    if resume is None or not broken.delivered:
         return None
-    headers, why_not = None, why_not_events
+    if call.method != "GET":
+        raise NoRestError(f"only a GET is resumed, and this is a {call.method}")
     if resume == "range":
         headers = rest_of(head, broken.delivered)
         why_not = functools.partial(why_not_the_rest, head, broken.delivered)
-    elif resume == LAST_EVENT_ID and events is not None:
-        headers = after(events)
-    return None if headers is None else Reopening(headers, why_not, wait)
+        lacks = "strong validator (ETag, or an old Last-Modified)"
+    else:
+        headers = None if events is None else after(events)
+        why_not, lacks = why_not_events, "event with an id that could be asked for"
+    if headers is None:
+        raise NoRestError(f"the answer had no {lacks}")
+    return Reopening(headers, why_not, wait)
 
 
 def _why_not_the_same(head: Head, other: Head) -> str | None:
@@ -109,9 +123,14 @@ def _why_not_the_same(head: Head, other: Head) -> str | None:
 
 
 def _as_the_caller_says(resume: Resume, head: Head, broken: Broken) -> Reopening | None:
-    made = resume(broken)
+    try:
+        made = resume(broken)
+    except Exception as error:  # the caller's own code
+        raise NoRestError(f"the resume function raised {type(error).__name__}") from error
     if made is None:
         return None
+    if not isinstance(made, Mapping):
+        raise OptionsError("resume: return a mapping of headers, or None")
     headers = tuple(_checked(name, value) for name, value in made.items())
     return Reopening(headers, functools.partial(_why_not_more, head), agreed=True)
 

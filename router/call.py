@@ -7,8 +7,9 @@ Rule 3: Host, Authorization and the timestamp are made anew for each attempt.
 
 from __future__ import annotations
 
+import asyncio
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from router.options import NO_OPTIONS, Options
@@ -30,6 +31,7 @@ __all__ = [
     "Call",
     "Header",
     "Interruptible",
+    "LateBodyError",
     "Once",
     "Outgoing",
     "Remaining",
@@ -39,32 +41,42 @@ __all__ = [
 Header = tuple[bytes, bytes]
 
 KEPT_WITHIN = 0.25
+OF_THE_BODY = frozenset({b"content-length", b"content-encoding", b"transfer-encoding"})
+LATE_BODY = "the request's body was not made in time"
 LEAST_TIMEOUT = 1e-3  # a socket's timeout of 0 means "do not block", which is another thing
+
+
+class LateBodyError(TimeoutError):
+    """The caller's own generator was too slow for its request."""
 
 
 class Once:
     """A body that can be read once, and remembers whether somebody began.
 
-    It ends with a TimeoutError once the request's deadline is past or nobody waits for it any
-    more: a slow generator must not outlive its request.
+    It ends with a LateBodyError once the request's deadline is past or nobody waits for it any
+    more: a slow generator must not outlive its request. A task's is ended while it waits; one of
+    a thread cannot be, and is left at its next chunk.
     """
 
-    __slots__ = ("_abandoned", "_now", "_stream", "_until", "started")
+    __slots__ = ("_abandoned", "_now", "_stream", "_until", "_waiting", "started")
 
     def __init__(self, stream: Any, *, until: float, now: Callable[[], float]) -> None:
         self._stream = stream
         self._until = until
         self._now = now
         self._abandoned = False
+        self._waiting: asyncio.Timeout | None = None
         self.started = False
 
     def abandon(self) -> None:
-        """Say that nobody waits for the request any more."""
+        """Say that nobody waits for the request any more; of a task, on its loop's thread."""
         self._abandoned = True
+        if self._waiting is not None:
+            self._waiting.reschedule(0.0)
 
     def _check(self) -> None:
         if self._abandoned or self._now() > self._until:
-            raise TimeoutError("the request's body was not sent before the deadline")
+            raise LateBodyError(LATE_BODY)
 
     def __iter__(self) -> Iterator[bytes]:
         self.started = True
@@ -74,9 +86,23 @@ class Once:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self.started = True
-        async for chunk in self._stream:
+        chunks = aiter(self._stream)
+        while (chunk := await self._next(chunks)) is not None:
             self._check()
             yield chunk
+
+    async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
+        """Return the next chunk, or None at the end."""
+        try:
+            async with asyncio.timeout(max(0.0, self._until - self._now())) as waiting:
+                self._waiting = waiting
+                return await anext(chunks, None)
+        except TimeoutError:
+            if not waiting.expired():
+                raise  # the caller's own
+            raise LateBodyError(LATE_BODY) from None
+        finally:
+            self._waiting = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +165,6 @@ class Timeouts:
         until_body_end: when the body has to be there, in monotonic seconds. None: whenever.
         stale: the connection had been used before, and broke without a byte of this answer.
         abandoned: nobody waits for the request any more.
-        shared: its connection carries other requests too, so that it is not broken off for one.
         stream: what it waits at now.
     """
 
@@ -149,11 +174,11 @@ class Timeouts:
         "_limits",
         "_longest",
         "_now",
+        "_part_until",
         "_pause",
         "_until",
         "abandoned",
         "left",
-        "shared",
         "stale",
         "stream",
         "until_body_end",
@@ -186,11 +211,11 @@ class Timeouts:
         self._pause = pause
         self._until: float | None = now() + budget
         self.until_body_end = until_body_end
+        self._part_until: float | None = None
         self._late = False
         self._longest = math.inf
         self.stale = False
         self.abandoned = False
-        self.shared = False
         self.stream: Interruptible | None = None
 
     def head_came(self) -> None:
@@ -202,6 +227,12 @@ class Timeouts:
         self._until = self._now() + seconds
         self._late = False
 
+    def next_part(self) -> None:
+        """Say that a part of the body is awaited: it has a pause for all it takes on the wire."""
+        limit = self._limits.get("read")
+        pause = min(self._pause if limit is None else limit, self._longest)
+        self._part_until = self._now() + pause
+
     def set_pause(self, seconds: float) -> None:
         """Bound each wait for a part of the body, from the next one on, whoever allows more."""
         self._longest = seconds
@@ -209,23 +240,17 @@ class Timeouts:
     def abandon(self) -> None:
         """End the request at once: what it waits at is interrupted, what follows has no time.
 
-        For a blocking wire from any thread; for a suspending one from its loop's thread. Over a
-        shared connection (HTTP/2) it goes on by itself.
+        For a blocking wire from any thread; for a suspending one from its loop's thread.
         """
         self.abandoned = True
         stream = self.stream
         if stream is not None:
             stream.interrupt(self)
 
-    @property
-    def gone(self) -> bool:
-        """Whether it is abandoned, and may be broken off."""
-        return self.abandoned and not self.shared
-
     def get(self, phase: str, default: float | None = None) -> Remaining:
         """Return the seconds that a phase beginning now may take."""
         limit = self._limits.get(phase, default)
-        if self.gone:
+        if self.abandoned:
             return Remaining.of(self, LEAST_TIMEOUT, limit, None)
         if self.left is None and phase == "write":
             self.left = self._now()
@@ -241,7 +266,7 @@ class Timeouts:
         When time is up, it grants one last look at what has come already: a process that was held
         up must not throw away an answer that was in time.
         """
-        if self.gone:
+        if self.abandoned:
             return 0.0
         left = self._left(limit, ends)
         if left > 0:
@@ -254,6 +279,8 @@ class Timeouts:
         if until is None:
             limit = min(self._pause if limit is None else limit, self._longest)
             until = self.until_body_end
+            if self._part_until is not None:
+                until = self._part_until if until is None else min(until, self._part_until)
         if ends is not None:
             until = ends if until is None else min(until, ends)
         if until is None:
@@ -291,6 +318,11 @@ class Answer:
     extensions: dict[str, Any] = field(repr=False)
     content: bytes | None = field(default=None, repr=False)
     flight: Flight | None = field(default=None, repr=False, kw_only=True)
+
+    def without_body(self) -> Answer:
+        """Return the head alone, in memory; it says that there is no body."""
+        headers = [pair for pair in self.headers if pair[0].lower() not in OF_THE_BODY]
+        return replace(self, headers=headers, stream=None, content=b"")
 
 
 @dataclass(slots=True)

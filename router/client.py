@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import httpx
 
 from router.addressing import BASE_URL
-from router.transport import AT_ONCE, AsyncTransport, Transport
+from router.transport import AT_ONCE, BEGAN, AsyncTransport, Transport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,8 +60,9 @@ class RoutedClient:
         super().__init__(transport=transport, **options)  # type: ignore[call-arg] # the library's
 
     def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
-        """Send as the library does; tell the router of an answer that will be read at once."""
-        extensions = {k: v for k, v in request.extensions.items() if k != AT_ONCE}  # sent before?
+        """Send as the library does; tell the router when, and if the answer is read at once."""
+        extensions = {**request.extensions, BEGAN: self.router.now()}
+        extensions.pop(AT_ONCE, None)  # it may have been sent before
         request.extensions = extensions if stream else {**extensions, AT_ONCE: True}
         return super().send(request, stream=stream, **options)  # type: ignore[misc] # the library's
 

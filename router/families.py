@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from router.bodies import AsyncBody, SyncBody
+from router.call import LateBodyError
 from router.errors import DeadlineError, RouterError
 from router.failover.verdict import Phase, SendFailure
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Family", "family"]
 
+REFUSED_STREAM = 7
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})
 LOCAL = frozenset({"LocalProtocolError", "UnsupportedProtocol", "PoolTimeout"})
 WORDS = {
@@ -62,9 +64,12 @@ class Family:
 
     def failure(self, error: Exception) -> SendFailure | None:
         """Return a transport's exception in neutral words, or None if it is not one."""
-        if isinstance(error, TimeoutError):  # a body that was not made in time
+        if isinstance(error, LateBodyError):
             cause = self.http.WriteTimeout(str(error))
-            return SendFailure(Phase.SENT, str(error), cause, timed_out=True)
+            return SendFailure(Phase.SENT, str(error), cause, timed_out=True, ours=True)
+        if _was_refused(error):
+            words = "the server refused the stream"
+            return SendFailure(Phase.REFUSED, words, self.translated(error))
         cls = self.foreign(error)
         if cls is None:
             return None
@@ -103,6 +108,15 @@ class Family:
         if key not in self._classes:
             self._classes[key] = type(ours.__name__, key, {"__module__": ours.__module__})
         return self._classes[key]
+
+
+def _was_refused(error: Exception) -> bool:
+    """Return whether an HTTP/2 server says that it did not process the request (RFC 9113, 8.7)."""
+    event = error.args[0] if error.args else None
+    if type(event).__name__ == "StreamReset":
+        return getattr(event, "error_code", None) == REFUSED_STREAM
+    last = getattr(event, "last_stream_id", None)
+    return type(event).__name__ == "ConnectionTerminated" and last == 0
 
 
 def _speaks_http2(error: Exception) -> bool:

@@ -72,6 +72,7 @@ async def route(call: Call, desk: Desk, port: Port) -> tuple[Answer, Lease | Non
         else:
             if outcome.verdict is not Verdict.DELIVERED:
                 acquit(call, desk, port.now())
+                await read_as_it_is(call, outcome, port)
             return conclude(call, outcome, port.now())
 
 
@@ -175,6 +176,23 @@ def give_up(call: Call, desk: Desk, port: Port, flight: Flight) -> None:
     """Learn from and note an attempt that another one has outrun."""
     flight.head_came(port.now(), port.lost())
     outran(call, desk, flight)
+
+
+async def read_as_it_is(call: Call, outcome: Outcome, port: Port) -> None:
+    """Read the body of an answer that is the last although it is not good.
+
+    The deadline holds for it too. One that breaks off leaves the head alone.
+    """
+    answer, flight = outcome.answer, outcome.flight
+    if not call.at_once or answer is None or answer.stream is None or flight is None:
+        return
+    flight.timeouts.until_body_end = call.deadline
+    try:
+        outcome.answer = await port.read(answer)
+    except SendFailure:
+        outcome.answer = answer.without_body()
+    finally:
+        flight.lease.give_back()
 
 
 async def admitted(call: Call, desk: Desk, port: Port) -> Permit:

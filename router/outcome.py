@@ -81,7 +81,8 @@ def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: floa
         return
     choice, answer = flight.choice, outcome.answer
     longest = min(desk.failover.attempt_timeout, max(PATIENCE, AS_USUAL * choice.predicted))
-    if outcome.failure is not None and flight.unseen > MOSTLY:
+    failure = outcome.failure
+    if failure is not None and (failure.ours or flight.unseen > MOSTLY):
         desk.pool.heard(choice)
         return
     if is_impatience(outcome.failure, flight.elapsed, longest):

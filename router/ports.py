@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from router.call import Once
 from router.peek import apeek, peek
 from router.pulse import pulse_of
-from router.racing import Alarm, AsyncioRace, BlockingRace, Runner
+from router.racing import Alarm, AsyncioRace, BlockingRace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -118,8 +118,6 @@ class BlockingPort:
         return self._wires.read(answer)
 
     async def race(self, attempt: Attempting, spare: Spare) -> list[Outcome]:
-        if not self._wires.interruptible:
-            return [await attempt(Runner(late=lambda _: None))]
         race = BlockingRace(attempt, spare, run=run, discard=self._discard, alarm=self._alarm)
         return await race.run()
 

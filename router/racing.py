@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["Alarm", "AsyncioRace", "Attempting", "BlockingRace", "Runner"]
 
 MOST_THREADS = 32
+LINGERS = 5.0
+"""Seconds that the alarm's thread waits for work."""
 
 
 def nothing() -> None:
@@ -450,16 +452,21 @@ class Alarm:
             ring()
 
     def _next(self) -> Callable[[], object] | None:
-        """Wait for the next one that is due; None: it is closed."""
+        """Wait for the next one that is due; None: it is closed, or nothing was set for long."""
         with self._changed:
             while not self._closed:
                 while self._due and self._due[0][2] is None:
                     heapq.heappop(self._due)
-                wait = self._due[0][0] - time.monotonic() if self._due else None
-                if wait is not None and wait <= 0:
+                if not self._due:
+                    if not self._changed.wait(LINGERS):
+                        break
+                    continue
+                wait = self._due[0][0] - time.monotonic()
+                if wait <= 0:
                     ring: Callable[[], object] | None = heapq.heappop(self._due)[2]
                     if ring is not None:
                         return ring
                     continue
                 self._changed.wait(wait)
+            self._thread = None  # who sets another begins another
         return None

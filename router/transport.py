@@ -39,7 +39,9 @@ __all__ = ["AsyncRouting", "AsyncTransport", "Routing", "SyncRouting", "Transpor
 IDEMPOTENCY_KEY = b"idempotency-key"
 AT_ONCE = "router.at_once"
 """The extension of a request whose answer its client reads at once (`client`)."""
-OURS = frozenset({"router", "timeout", "target", "sni_hostname", AT_ONCE})  # some name places
+BEGAN = "router.began"
+"""The extension that says when its client sent it, in monotonic seconds: redirects keep it."""
+OURS = frozenset({"router", "timeout", "target", "sni_hostname", AT_ONCE, BEGAN})
 
 
 class Routing:
@@ -71,7 +73,7 @@ class Routing:
             headers = [pair for pair in headers if pair[0].lower() != IDEMPOTENCY_KEY]
             headers.append((b"Idempotency-Key", options.idempotency_key.encode("ascii")))
         failover = self.router.config.failover
-        now = self.router.now()
+        now = request.extensions.get(BEGAN) or self.router.now()
         deadline = now + (options.deadline or failover.deadline)
         return Call(
             method=request.method,
@@ -127,6 +129,8 @@ def _timeouts(request: Any, connect: float) -> dict[str, float | None]:
     """Return the caller's timeouts, with no more for the connection than is configured."""
     theirs = request.extensions.get("timeout", {})
     own = theirs.get("connect")
+    if any(seconds is not None and not seconds > 0 for seconds in theirs.values()):
+        raise OptionsError("timeout: give seconds, more than 0, or None")
     return {**theirs, "connect": connect if own is None else min(own, connect)}
 
 

@@ -226,12 +226,12 @@ def _parse_section(kind: Any, optional: bool, value: object) -> object:  # noqa:
     """Take a section, or its keys and values; `optional`: or nothing."""
     if isinstance(value, kind) or (value is None and optional):
         return value
-    if not isinstance(value, dict):
-        raise ValueError(f"give a {kind.__name__}, or a dict of its keys and values")
-    unknown = set(map(str, value)) - {field.name for field in dataclasses.fields(kind)}
-    if unknown:
-        raise ValueError(f"a {kind.__name__} has no {', '.join(sorted(unknown))}")
-    return kind(**value)
+    if isinstance(value, dict):
+        unknown = set(map(str, value)) - {field.name for field in dataclasses.fields(kind)}
+        if unknown:
+            raise ValueError(f"a {kind.__name__} has no {', '.join(sorted(unknown))}")
+        return kind(**value)
+    raise ValueError(f"give a {kind.__name__}, or a dict of its keys and values")
 
 
 def _parse_choice(choices: tuple[object, ...], value: object) -> object:

@@ -24,6 +24,7 @@ from router.call import KEPT_WITHIN, Answer
 from router.errors import ClosedError
 from router.forks import register
 from router.net.blocking import BlockingBackend
+from router.net.pooling import guarded
 from router.net.resolver import shared_resolver
 from router.net.suspending import SuspendingBackend
 
@@ -46,7 +47,6 @@ MOST_IDLE = 20
 IDLE_SECONDS = 30.0
 MOST_KEPT = 64 * 1024
 CLOSED = "this client is closed: make a new one"
-OF_THE_BODY = frozenset({b"content-length", b"content-encoding", b"transfer-encoding"})
 
 
 class _Pools:
@@ -61,7 +61,7 @@ class _Pools:
 
     def _pool(self, kind: Any, backend: Any, endpoint: Endpoint) -> Any:
         secure = endpoint.origin.scheme == "https"
-        return kind(
+        return guarded(kind)(
             ssl_context=self._tls() if secure else None,
             http2=self._http2,
             max_connections=MOST_CONNECTIONS,
@@ -107,8 +107,6 @@ class Wires(_Pools):
         self, family: Family, tls: Callable[[], ssl.SSLContext], *, http2: bool = False
     ) -> None:
         super().__init__(family, tls, http2=http2)
-        self.interruptible = not http2
-        """Whether a request can be ended from outside: others may share an HTTP/2 connection."""
         self.reset_after_fork()
         register(self)
 
@@ -313,6 +311,5 @@ class Kept:
         """Return the answer with this body; without one, the head says so."""
         if self._whole:
             body = b"".join(self._chunks)
-            return Answer(answer.status, answer.headers, None, answer.extensions, body)
-        headers = [pair for pair in answer.headers if pair[0].lower() not in OF_THE_BODY]
-        return Answer(answer.status, headers, None, answer.extensions, b"")
+            return replace(answer, stream=None, content=body)
+        return answer.without_body()

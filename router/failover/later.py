@@ -31,8 +31,8 @@ def retry_after(headers: Iterable[tuple[bytes, bytes]], wall: Callable[[], float
     """
     fields = {name.lower(): value.strip() for name, value in headers}
     finer = _number(fields.get(b"retry-after-ms", b""))
-    if finer is not None:
-        return min(finer * MS, MOST) or None
+    if finer:
+        return min(finer * MS, MOST)
     text = fields.get(b"retry-after", b"")
     seconds = _number(text)
     if seconds is None and (target := _date(text)) is not None:

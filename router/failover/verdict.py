@@ -53,6 +53,7 @@ class Phase(enum.Enum):
 
     NOT_SENT = "not sent"
     SENT = "sent"
+    REFUSED = "refused"
     LOCAL = "local"
 
 
@@ -67,6 +68,7 @@ class SendFailure(Exception):  # noqa: N818 - not an error of ours: a fact that 
         *,
         timed_out: bool = False,
         stale: bool = False,
+        ours: bool = False,
     ) -> None:
         """Take what is known.
 
@@ -76,6 +78,7 @@ class SendFailure(Exception):  # noqa: N818 - not an error of ours: a fact that 
             cause: the library's exception.
             timed_out: whether a time ran out.
             stale: whether a connection that was used before ended without a byte of an answer.
+            ours: whether it was this host's own doing, and no endpoint's.
         """
         super().__init__(words)
         self.phase = phase
@@ -83,6 +86,7 @@ class SendFailure(Exception):  # noqa: N818 - not an error of ours: a fact that 
         self.cause = cause
         self.timed_out = timed_out
         self.stale = stale
+        self.ours = ours
 
 
 # 529 is not registered; LLM and edge providers answer it for "overloaded, not processed".
@@ -105,6 +109,7 @@ REPEATABLE = frozenset({Verdict.REJECTED, Verdict.FAILED, Verdict.UNCERTAIN, Ver
 BY_PHASE = {
     Phase.NOT_SENT: Verdict.NEVER_SENT,
     Phase.SENT: Verdict.UNCERTAIN,
+    Phase.REFUSED: Verdict.REJECTED,
     Phase.LOCAL: Verdict.OURS,
 }
 # RFC 9110 9.2.2, and QUERY of its draft.

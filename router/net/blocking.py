@@ -73,8 +73,8 @@ class BlockingStream:
         self._sock = sock
         self._core = core
         self._tls = sock if isinstance(sock, ssl.SSLSocket) else None
-        shared = self._tls is not None and self._tls.selected_alpn_protocol() == "h2"
-        self._usage = Usage(self._sever, shared=shared)
+        framed = self._tls is not None and self._tls.selected_alpn_protocol() == "h2"
+        self._usage = Usage(self._sever, framed=framed)
         self._readable, self._writable, self._idle = (select.poll() for _ in range(3))
         for poll in (self._readable, self._idle):
             poll.register(sock, select.POLLIN)
@@ -184,6 +184,7 @@ class BlockingStream:
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
+        self._sever()  # closing alone wakes nobody who still reads
         self._sock.close()
 
     def get_extra_info(self, info: str) -> Any:

@@ -90,7 +90,7 @@ def _look(dial: Dial, seconds: float | None) -> None:
 
 
 def _check(ends: float | None, timeouts: Timeouts | None, words: str) -> None:
-    if timeouts is not None and timeouts.gone:
+    if timeouts is not None and timeouts.abandoned:
         raise AbandonedError
     left = _left(ends)
     if left is not None and left <= 0:

@@ -51,7 +51,7 @@ def end_of(timeout: float | None) -> float | None:
         return None
     seconds = timeout.now() if isinstance(timeout, Remaining) else timeout
     if seconds <= 0:
-        if isinstance(timeout, Remaining) and timeout.timeouts.gone:
+        if isinstance(timeout, Remaining) and timeout.timeouts.abandoned:
             raise AbandonedError
         raise LateError
     return time.monotonic() + min(seconds, LONGEST)

@@ -75,8 +75,8 @@ class SuspendingStream:
         self._inbox = inbox
         self._core = core
         self._tls = inbox.tls if isinstance(inbox, Tunnel) else None
-        shared = self._tls is not None and self._tls.selected_alpn_protocol() == "h2"
-        self._usage = Usage(inbox.sever, shared=shared)
+        framed = self._tls is not None and self._tls.selected_alpn_protocol() == "h2"
+        self._usage = Usage(inbox.sever, framed=framed)
         self._idle: select.poll | None = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -107,7 +107,7 @@ class SuspendingStream:
         self._usage.writes()
         try:
             self._usage.take(timeout)
-            if len(buffer) <= PART or self._usage.shared:  # a frame is never cut in two
+            if len(buffer) <= PART:
                 await self._send(buffer, timeout)
             else:
                 whole = memoryview(buffer)

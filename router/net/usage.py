@@ -2,8 +2,7 @@
 
 Rule 1: a connection is stale when it carried an exchange before, and breaks without a byte of the
         present answer: the server had closed it while it lay idle. A timeout proves nothing.
-Rule 2: a connection that carries several requests at once (HTTP/2) is never called stale, and is
-        not broken off for one of them.
+Rule 2: a connection that is written to while an answer comes (HTTP/2) is never called stale.
 Rule 3: whoever interrupts names the request: a connection that has gone on to another one is
         left alone.
 """
@@ -24,18 +23,14 @@ __all__ = ["Usage"]
 
 
 class Usage:
-    """One connection's use.
+    """One connection's use."""
 
-    Attributes:
-        shared: it carries several requests at once.
-    """
+    __slots__ = ("_framed", "_heard", "_holder", "_lock", "_reused", "_sever")
 
-    __slots__ = ("_heard", "_holder", "_lock", "_reused", "_sever", "shared")
-
-    def __init__(self, sever: Callable[[], None], *, shared: bool = False) -> None:
-        """`sever` ends the connection at once, from any thread."""
+    def __init__(self, sever: Callable[[], None], *, framed: bool = False) -> None:
+        """`sever` ends the connection at once, from any thread; `framed`: it speaks HTTP/2."""
         self._sever = sever
-        self.shared = shared
+        self._framed = framed
         self._lock = threading.Lock()
         self._holder: Timeouts | None = None
         self._heard = False
@@ -50,9 +45,6 @@ class Usage:
         timeouts = timeouts_of(timeout)
         if timeouts is None:
             return None
-        if self.shared:
-            timeouts.shared = True
-            return timeouts
         with self._lock:
             self._holder = timeouts
         timeouts.stream = self
@@ -92,9 +84,9 @@ class Usage:
         Raises:
             AbandonedError: it was this host that ended it.
         """
-        if timeouts is None or self.shared:
+        if timeouts is None:
             return
         if timeouts.abandoned:
             raise AbandonedError
-        if self._reused and not self._heard:
+        if self._reused and not self._heard and not self._framed:
             timeouts.stale = True

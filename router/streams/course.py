@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from router.errors import ClosedError, DeadlineError
 from router.outcome import acquit
 from router.streams.breaking import NEARLY, amend, blame, error, in_words
-from router.streams.head import Head
+from router.streams.head import SUCCESS, Head
+from router.streams.ranges import promised
 from router.streams.rest import the_rest
 from router.streams.resume import Broken, NoRestError, reopening, tracked, with_headers
 
@@ -63,6 +64,7 @@ class Course:
         "_now",
         "_patience",
         "_port",
+        "_promised",
         "_received",
         "_reopened",
         "_request",
@@ -102,6 +104,8 @@ class Course:
         failover = shared.failover
         seconds = call.options.stream_deadline or failover.stream_deadline
         self._until = math.inf if seconds is None else port.now() + seconds
+        if answer.status not in SUCCESS:  # a client may read it by itself, and it is short
+            self._until = min(self._until, call.deadline)
         self._patience = shared.gaps.patience(failover.stall, answer.headers)
         self._begin(answer, lease)
 
@@ -110,6 +114,7 @@ class Course:
         self._lease = lease
         self.stream = answer.stream
         self._received = 0
+        self._promised = promised(self._head_of(answer)) if self._reopened else None
         self._limit = math.inf
         self._asked = self._now()
         self._flight = flight = answer.flight
@@ -119,7 +124,11 @@ class Course:
     @property
     def _head(self) -> Head:
         """The head that the reader saw; most streams end well and nobody looks at it."""
-        return Head.of(self._begun.status, self._begun.headers)
+        return self._head_of(self._begun)
+
+    @staticmethod
+    def _head_of(answer: Answer) -> Head:
+        return Head.of(answer.status, answer.headers)
 
     def give_back(self) -> None:
         """Give back what the attempt holds; a second call does nothing."""
@@ -132,6 +141,8 @@ class Course:
     def asks(self) -> None:
         """Note that the reader asks for more."""
         self._asked = self._now()
+        if self._flight is not None:
+            self._flight.timeouts.next_part()
 
     def took(self, chunk: bytes | None) -> bytes | None:
         """Take what the wire brought, None for its end; return what to deliver, or None at the end.
@@ -145,6 +156,8 @@ class Course:
         if self._received:
             self._patience.saw(now - self._asked)
         self._received += len(chunk)
+        if self._promised is not None and self._received > self._promised:
+            raise self._family.core.RemoteProtocolError("more came than was asked for")
         if self._patience.limit != self._limit:
             self._bound(self._patience.limit)
         if now > self._until:
@@ -165,8 +178,9 @@ class Course:
             self._flight.timeouts.set_pause(seconds)
 
     def _ended(self) -> bytes | None:
-        answer = self._answer
-        length = Head.of(answer.status, answer.headers).length(self._call.method)
+        length = self._promised
+        if length is None:
+            length = self._head_of(self._answer).length(self._call.method)
         if length is not None and self._received != length:
             raise self._family.core.RemoteProtocolError(
                 f"the body ended after {self._received} of {length} bytes"
@@ -195,7 +209,7 @@ class Course:
             usual = min(self._shared.failover.attempt_timeout, patience.limit)
             blame(call, choice, failure, words, too_soon=waited < usual * NEARLY, now=now)
         if failure.timed_out and not late:
-            patience.saw(waited)
+            patience.cut()
         amend(call, choice, f"broke off after {self.delivered} bytes of its body: {words}")
         made = error(call, choice, words, delivered=self.delivered, late=late)
         made.__cause__ = failure.cause

@@ -25,7 +25,7 @@ LINE = re.compile(rb"\r\n|\n|\r")
 OK = 200
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 OVERLAP = 3  # an end that began in what was searched before
-SENDABLE = re.compile(rb"[!-~\x80-\xff](?:[ -~\x80-\xff]*[!-~\x80-\xff])?")
+SENDABLE = re.compile(rb"[!-~\x80-\xff](?:[ -~\x80-\xff]{0,998}[!-~\x80-\xff])?")
 
 
 class Events:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from router.call import Header
 
-__all__ = ["Head"]
+__all__ = ["SUCCESS", "Head"]
 
 BODILESS = frozenset({204, 304})
 SUCCESS = range(200, 300)

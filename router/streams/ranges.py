@@ -3,7 +3,7 @@
 Rule 1: the rest is asked for under a strong validator of what was begun (`If-Range`), so that a
         server with other bytes says so; without one there is no going on.
 Rule 2: only a 206 is accepted that begins at the very next byte, ends where the first answer would
-        have ended, and shows the same validator and coding.
+        have ended, and shows the same validator and coding; and of its body exactly these bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from router.call import Header
     from router.streams.head import Head
 
-__all__ = ["Span", "rest_of", "why_not_the_rest"]
+__all__ = ["Span", "promised", "rest_of", "why_not_the_rest"]
 
 CONTENT_RANGE = re.compile(rb"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.IGNORECASE)
 WHOLE, PART = 200, 206
@@ -43,6 +43,12 @@ class Span:
         if head.status != PART or match is None or int(match[2]) < int(match[1]):
             return None
         return cls(int(match[1]), int(match[2]), None if match[3] == b"*" else int(match[3]))
+
+
+def promised(head: Head) -> int | None:
+    """Return how many bytes a part has to bring by its Content-Range; None: it is no such part."""
+    span = Span.of(head) if head.status == PART else None
+    return None if span is None or span.last is None else span.last - span.first + 1
 
 
 def rest_of(head: Head, delivered: int) -> tuple[Header, ...] | None:

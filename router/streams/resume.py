@@ -105,6 +105,7 @@ def reopening(call: Call, head: Head, broken: Broken, events: Events | None) -> 
         return None
     if call.method != "GET":
         raise NoRestError(f"only a GET is resumed, and this is a {call.method}")
+    why_not: Callable[[Head], str | None]
     if resume == "range":
         headers = rest_of(head, broken.delivered)
         why_not = functools.partial(why_not_the_rest, head, broken.delivered)

@@ -33,6 +33,7 @@ A_WAIT = 1e-3  # what comes sooner was there already, or nearly
 RECENT = 512
 RECKONED_EVERY = 32
 MOST_KINDS = 64
+CUT_TIMES = 2.0
 OTHER = b"other"
 
 
@@ -51,6 +52,10 @@ class Patience(Protocol):
         """Take a gap between two chunks, in seconds."""
         ...
 
+    def cut(self) -> None:
+        """Note that a stream was ended for its silence."""
+        ...
+
 
 class Fixed:
     """A limit that the user gave."""
@@ -64,16 +69,20 @@ class Fixed:
     def saw(self, gap: float) -> None:
         """Learn nothing."""
 
+    def cut(self) -> None:
+        """Learn nothing."""
+
 
 class Usual:
     """What one kind of body is like; threads may share it, since a lost sample harms nothing."""
 
-    __slots__ = ("_at", "_seen", "_waits", "limit", "usual")
+    __slots__ = ("_at", "_cut_at", "_seen", "_waits", "limit", "usual")
 
     def __init__(self) -> None:
         self._waits: list[float] = []
         self._at = 0
         self._seen = 0
+        self._cut_at: int | None = None
         self.limit = math.inf
         self.usual: float | None = None
 
@@ -82,6 +91,15 @@ class Usual:
         if gap > A_WAIT:
             self._remember(gap)
         elif self._seen == ENOUGH:
+            self._reckon()
+
+    def cut(self) -> None:
+        """Be twice as patient for a while, in case it was too soon; not more, however many stall.
+
+        What a gap would have lasted is not known, so it is no sample.
+        """
+        self._cut_at = self._seen
+        if self._seen >= ENOUGH:
             self._reckon()
 
     def _remember(self, gap: float) -> None:
@@ -100,7 +118,9 @@ class Usual:
         waits = sorted(self._waits)
         self.usual = waits[math.ceil(QUANTILE * len(waits)) - 1] if waits else A_WAIT
         longest = waits[-1] if waits else 0.0
-        self.limit = max(FLOOR, USUAL_TIMES * self.usual, LONGEST_TIMES * longest)
+        limit = max(FLOOR, USUAL_TIMES * self.usual, LONGEST_TIMES * longest)
+        lately = self._cut_at is not None and self._seen - self._cut_at < RECENT
+        self.limit = CUT_TIMES * limit if lately else limit
 
 
 class Gaps:

@@ -10,13 +10,10 @@ import random
 import ssl
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
-from h2_peer import NAME as H2_NAME
-from h2_peer import http2_server
 from net_peers import (
     ANSWER,
     KINDS,
@@ -200,31 +197,3 @@ def test_a_pool_that_may_be_cancelled_goes_on_after_a_storm() -> None:
     with Peer(script) as peer, Asker("httpcore2-tasks") as asker:
         assert asker.runner is not None
         asker.runner.run(main(asker.pool, f"http://127.0.0.1:{peer.port}/"))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_an_http2_connection_is_not_broken_off_for_one_of_its_requests(kind: str) -> None:
-    authority = trustme.CA()
-    asked = [timeouts() for _ in range(6)]
-    with http2_server(authority, latency=0.2, streams=10) as server:
-        tls = client_tls(authority)
-        with Asker(kind, tls, http2=True, name=H2_NAME) as asker:
-            asker.ask(server.port)
-            if asker.runner is None:
-                with ThreadPoolExecutor(len(asked)) as threads:
-                    threading.Timer(0.05, asked[0].abandon).start()
-                    answers = list(threads.map(lambda given: asker.ask(server.port, given), asked))
-            else:
-                answers = asker.runner.run(together(asker, server.port, asked))
-    assert len(answers) == len(asked)
-    assert any(given.shared for given in asked)  # not all: one may read for the others
-    assert not any(given.stale for given in asked)
-
-
-async def together(asker: Asker, port: int, asked: list[Any]) -> list[bytes]:
-    asyncio.get_running_loop().call_later(0.05, asked[0].abandon)
-    each = [
-        asker._ask_async(("GET", f"https://127.0.0.1:{port}/"), None, extensions, None)
-        for extensions in ({"timeout": given, "sni_hostname": H2_NAME} for given in asked)
-    ]
-    return await asyncio.gather(*each)

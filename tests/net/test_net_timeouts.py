@@ -59,15 +59,13 @@ def test_when_time_is_up_there_is_one_last_look() -> None:
     assert read.now() == pytest.approx(1.0)
 
 
-def test_an_abandoned_request_has_no_time_unless_others_share_its_connection() -> None:
+def test_an_abandoned_request_has_no_time() -> None:
     timeouts = made(FakeClock(), read=1.5)
     read = timeouts.get("read")
     timeouts.abandon()
     assert read.now() == 0.0
     assert timeouts.get("write") < LEAST
     assert timeouts.left is None
-    timeouts.shared = True
-    assert read.now() == timeouts.get("read") == 1.5
 
 
 def test_plain_numbers_mean_what_they_say() -> None:

@@ -468,5 +468,6 @@ class Alarm:
                         return ring
                     continue
                 self._changed.wait(wait)
-            self._thread = None  # who sets another begins another
+            if not self._closed:
+                self._thread = None  # who sets another begins another
         return None

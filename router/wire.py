@@ -61,7 +61,7 @@ class _Pools:
 
     def _pool(self, kind: Any, backend: Any, endpoint: Endpoint) -> Any:
         secure = endpoint.origin.scheme == "https"
-        return guarded(kind)(
+        return guarded(kind, self._family.core)(
             ssl_context=self._tls() if secure else None,
             http2=self._http2,
             max_connections=MOST_CONNECTIONS,

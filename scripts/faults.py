@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     rows = [row for row in ROWS if options.only is None or row in options.only]
     labs = _labs(options.clients, QUICK if options.quick else options.scale)
-    others = [Lab(peer=peer, scale=PEERS) for peer in _peers(options)]
+    others = [Lab(peer=p, scale=min(PEERS, labs[0].scale)) for p in _peers(options)]
     with Progress(TextColumn("{task.description}"), TimeElapsedColumn(), transient=True) as shown:
         task = shown.add_task("")
 

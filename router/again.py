@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["late_after", "may_hedge", "next_wait", "spare_permit"]
 
 CORRECTABLE = frozenset({Verdict.UNAUTHORISED, Verdict.SKEWED})
-STALE_FREE = 2
+UNTOUCHED = frozenset({Verdict.REJECTED, Verdict.NEVER_SENT})
+STALE_FREE = 5
 NS = 1e9
 HERD = 0.1
 MOST_SPREAD = 1.0
@@ -105,7 +106,7 @@ def _elsewhere(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | 
         call.backoffs += 1
     if now + wait >= call.deadline:
         return _stop(call, f"its time is over, or would be after {wait:.3g} s of waiting")
-    cost = Cost.THROTTLED if outcome.verdict is Verdict.REJECTED else Cost.USUAL
+    cost = Cost.EASY if outcome.verdict in UNTOUCHED else Cost.USUAL
     if not desk.budget.withdraw(Cost.OUTAGE if desk.pool.all_fail else cost, now):
         return _stop(call, "the retry budget is used up")
     return wait
@@ -142,7 +143,7 @@ def _after_428(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | 
     wait = desk.chance.uniform(settings.wait, 2 * settings.wait)
     if now + wait >= call.deadline:
         return _stop(call, f"a 428 is answered after {wait:.3g} s, past the deadline")
-    if not desk.budget.withdraw(Cost.THROTTLED, now):
+    if not desk.budget.withdraw(Cost.EASY, now):
         return _stop(call, "the retry budget is used up")
     return _same_again(call, outcome, wait)
 

@@ -9,6 +9,7 @@ Rule 3: the stream that broke is closed, and its Lease given back, before anothe
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,9 @@ class AsyncBody:
             course.asks()
             try:
                 chunk = course.took(await anext(chunks, None))
+            except asyncio.CancelledError:
+                self._port.sweep()
+                raise
             except Exception as error:
                 broken = course.broken(error)
                 if broken is None:
@@ -101,7 +105,7 @@ class AsyncBody:
         course = self._course
         try:
             with contextlib.suppress(Exception):  # it is broken already
-                await course.stream.aclose()
+                await self._port.end(course.stream)
         finally:
             course.give_back()
         try:

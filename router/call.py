@@ -56,9 +56,13 @@ class Once:
     It ends with a LateBodyError once the request's deadline is past or nobody waits for it any
     more: a slow generator must not outlive its request. A task's is ended while it waits; one of
     a thread cannot be, and is left at its next chunk.
+
+    Attributes:
+        started: whether somebody began to read it.
+        making: seconds that its caller's generator took so far.
     """
 
-    __slots__ = ("_abandoned", "_now", "_stream", "_until", "_waiting", "started")
+    __slots__ = ("_abandoned", "_now", "_stream", "_until", "_waiting", "making", "started")
 
     def __init__(self, stream: Any, *, until: float, now: Callable[[], float]) -> None:
         self._stream = stream
@@ -67,6 +71,7 @@ class Once:
         self._abandoned = False
         self._waiting: asyncio.Timeout | None = None
         self.started = False
+        self.making = 0.0
 
     def abandon(self) -> None:
         """Say that nobody waits for the request any more; of a task, on its loop's thread."""
@@ -80,9 +85,13 @@ class Once:
 
     def __iter__(self) -> Iterator[bytes]:
         self.started = True
+        began = self._now()
         for chunk in self._stream:
+            self.making += self._now() - began
             self._check()
             yield chunk
+            began = self._now()
+        self.making += self._now() - began
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self.started = True
@@ -93,6 +102,7 @@ class Once:
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
         """Return the next chunk, or None at the end."""
+        began = self._now()
         try:
             async with asyncio.timeout(max(0.0, self._until - self._now())) as waiting:
                 self._waiting = waiting
@@ -103,6 +113,7 @@ class Once:
             raise LateBodyError(LATE_BODY) from None
         finally:
             self._waiting = None
+            self.making += self._now() - began
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,11 @@ class Body:
     def sendable(self) -> bool:
         """Whether it can be sent from its beginning."""
         return self.replayable or not self.stream.started
+
+    @property
+    def making(self) -> float:
+        """Seconds that its caller took to make it."""
+        return 0.0 if self.replayable else float(self.stream.making)
 
 
 class Interruptible(Protocol):

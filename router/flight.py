@@ -1,7 +1,8 @@
 """One attempt on its way: what it holds, and when what happened.
 
 Rule: times are monotonic seconds. What this host could not look at (`lost`) is taken off the
-      endpoint's time; a wait for a connection is not the endpoint's answer time.
+      endpoint's time, and what the caller took to make the request's body; a wait for a connection
+      is not the endpoint's answer time.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Flight:
         sent: when it was handed to the wire.
         lost: seconds that this host had lost by then.
         ended: when the head of the answer came, or the failure.
-        held_up: seconds that this host lost meanwhile.
+        held_up: seconds that this host and the caller took of it.
         noted: what the request's trace says of it so far.
     """
 
@@ -72,19 +73,21 @@ class Flight:
     def head_came(self, now: float, lost: float) -> None:
         """Note the head of the answer, or what came instead; the first time counts."""
         if not self.ended:
-            self.ended = now
-            self.held_up = lost - self.lost
+            self._ends(now, lost)
             if self.runner is not None:
                 self.runner.head_came()
 
     def broke_off(self, now: float, lost: float) -> None:
         """Note that its body broke off: until then it lasted."""
+        self._ends(now, lost)
+
+    def _ends(self, now: float, lost: float) -> None:
         self.ended = now
-        self.held_up = lost - self.lost
+        self.held_up = lost - self.lost + self.request.body.making
 
     @property
     def unseen(self) -> float:
-        """The share of its time for which this host could not look, 0 to 1."""
+        """The share of its time that was not the endpoint's, 0 to 1."""
         return min(1.0, self.held_up / max(self.ended - self.sent, 1e-9))
 
     @property
@@ -94,7 +97,7 @@ class Flight:
 
     @property
     def elapsed(self) -> float:
-        """Seconds from sending to the head of the answer, without those that this host lost."""
+        """Seconds from sending to the head of the answer, without those that were not its own."""
         return max(0.0, self.ended - self.sent - self.held_up)
 
     @property

@@ -37,7 +37,7 @@ AS_USUAL = 2.0
 REFUSED = 400
 MOST_COOLING = 86400.0
 FAILED_ALIKE = 2
-MOSTLY, HARDLY = 0.5, 0.1  # shares of an attempt's time for which nobody could look
+MOSTLY, HARDLY = 0.5, 0.1  # shares of an attempt's time that was not the endpoint's
 TOO_MANY = 429
 BY_NUMBER = attrgetter("number")
 MAYBE_PROCESSED = frozenset({Verdict.UNCERTAIN, Verdict.STALE})
@@ -137,7 +137,8 @@ def leave_alone(
     if outcome.later is not None:
         desk.pool.cool(choice, min(outcome.later, MOST_COOLING), now=now)
     elif status == TOO_MANY:
-        pause = jittered(desk.failover.backoff, retries=0, chance=desk.chance)
+        times = desk.pool.refused(choice)
+        pause = jittered(desk.failover.backoff, retries=times, chance=desk.chance, least=0.5)
         desk.pool.cool(choice, pause, now=now)
     else:
         return
@@ -166,7 +167,7 @@ def note(call: Call, flight: Flight, outcome: Outcome) -> None:
         status=None if outcome.answer is None else outcome.answer.status,
         error=_error(outcome),
         waited=flight.waited,
-        elapsed=flight.elapsed,
+        elapsed=flight.elapsed + flight.request.body.making,
         maybe_processed=outcome.verdict in MAYBE_PROCESSED,
         decision=flight.choice.decision(),
         header=flight.departure.header,

@@ -185,7 +185,11 @@ class AsyncioPort:
             raise
 
     async def peek(self, answer: Answer) -> str:
-        return await apeek(answer)
+        try:
+            return await apeek(answer)
+        except asyncio.CancelledError:
+            self.sweep()
+            raise
 
     async def read(self, answer: Answer) -> Answer:
         return await self._to_its_end(self._wires.read(answer), answer)
@@ -227,6 +231,11 @@ class AsyncioPort:
         finally:
             if flight is not None:
                 flight.lease.give_back()
+
+    def sweep(self) -> None:
+        """Tidy up after a task that was cancelled while it read a body itself."""
+        if not self._wires.cancellable:
+            self._wires.sweep()
 
     async def end(self, stream: Any) -> None:
         """Close a body; where the wire cannot be cancelled, in a task that ends all the same."""

@@ -200,7 +200,7 @@ class Router:
         jobs = [
             self._journal.run(),
             self.places.resolve(self.pool, config.endpoints),
-            _rerank(self.pool),
+            _rerank(self.pool, self.budget),
         ]
         if config.probe.enabled:
             prober = Prober(
@@ -374,8 +374,10 @@ class Router:
         )
 
 
-async def _rerank(pool: EndpointPool) -> None:
-    """Keep many endpoints in order, off the path of requests."""
+async def _rerank(pool: EndpointPool, budget: RetryBudget) -> None:
+    """Keep many endpoints in order and the budget's size right, off the path of requests."""
     while True:
         await asyncio.sleep(RERANK_EVERY)
-        pool.rerank(time.monotonic())
+        now = time.monotonic()
+        pool.rerank(now)
+        budget.reckon(now)

@@ -199,7 +199,7 @@ class AsyncWires(_Pools):
         try:
             return self._answer(await pool.handle_async_request(self._request(request)))
         except Exception as error:
-            _forget_orphans(pool)
+            self._close_orphans(pool)
             self._failed(error, request.timeouts)
             raise
 
@@ -224,6 +224,18 @@ class AsyncWires(_Pools):
         closing = asyncio.get_running_loop().create_task(_close_when_done(task, lease))
         self._abandoned.add(closing)
         closing.add_done_callback(self._abandoned.discard)
+
+    def sweep(self) -> None:
+        """Close what was left open because a task was cancelled twice: while it closed it too."""
+        for pool in self._by_loop.get(asyncio.get_running_loop(), {}).values():
+            self._close_orphans(pool)
+
+    def _close_orphans(self, pool: Any) -> None:
+        for orphan in _orphans(pool):
+            pool._connections.remove(orphan)  # noqa: SLF001 - the core offers no other way
+            closing = asyncio.get_running_loop().create_task(orphan.aclose())
+            self._abandoned.add(closing)
+            closing.add_done_callback(self._abandoned.discard)
 
     async def read(self, answer: Answer) -> Answer:
         """Read the whole body, close, and return the answer in memory; raise SendFailure."""
@@ -259,17 +271,17 @@ class AsyncWires(_Pools):
             await pool.aclose()
 
 
-def _forget_orphans(pool: Any) -> None:
-    """Let go of connections that were given to a request which no longer waited for one.
+def _orphans(pool: Any) -> list[Any]:
+    """Return the connections that no request has, and that are neither idle nor closed.
 
-    Where a request's wait for a connection times out in the moment in which it gets one, httpcore
-    1.0 keeps that connection for it for ever: not opened, and neither idle nor closed.
+    httpcore 1.0 keeps them for ever. One is given to a request whose wait for it ends in that
+    moment, or its request is cancelled while it closes it.
     """
     used = {id(request.connection) for request in pool._requests}  # noqa: SLF001 - none tells
-    pool._connections[:] = [  # noqa: SLF001
+    return [
         connection
         for connection in pool._connections  # noqa: SLF001
-        if id(connection) in used or connection.is_idle() or connection.is_available()
+        if not (id(connection) in used or connection.is_idle() or connection.is_available())
     ]
 
 

@@ -334,6 +334,12 @@ class EndpointPool:
             choice.state.cool(now + seconds)
             self._roster.touch()
 
+    def refused(self, choice: Choice) -> int:
+        """Note that it asked for fewer requests; return how often before, since its last answer."""
+        with self._lock:
+            before, choice.state.refusals = choice.state.refusals, choice.state.refusals + 1
+            return before
+
     def probed(self, name: str, *, connect: float, warm: float, now: float) -> None:
         """Take a probe's figures in seconds."""
         with self._lock:

@@ -62,6 +62,8 @@ class State:
         alone, limit, extra: the parts of the price that requests under way do not change; `risk`
             is a part of `extra`.
         setup: seconds that a new connection may take.
+        refusals: how often it asked for fewer requests since its last answer.
+        unreached: whether the last failure was that it could not be reached.
         share: one over the weight.
         least_rtt: seconds there and back under which no answer can be; 0: not known.
         restless, drifting: whether the price changes by time alone, within moments or minutes.
@@ -82,6 +84,8 @@ class State:
     drained: bool = False
     skew: float | None = None
     skew_told: float = -math.inf
+    refusals: int = 0
+    unreached: bool = False
     answers: int = 0
     errors: int = 0
     price: float = 0.0
@@ -121,6 +125,9 @@ class State:
     def probed(self, *, connect: float, warm: float, now: float) -> None:
         """Take a probe that ended well."""
         back = self.health.probed(now)
+        if self.unreached and self.health.cause is None:
+            back, self.unreached = True, False  # too few failed for an ejection, and it is there
+            self.health.recover(now)
         if back:
             self._come_back(UNLIKELY, now)
         longer = self.way.probed(connect=connect, warm=warm, afresh=back, now=now)
@@ -177,6 +184,7 @@ class State:
         """Take an answer that speaks for it; `typical`: also of how long requests take."""
         assert self.load is not None, "an answer follows a request"
         self.answers += 1
+        self.refusals, self.unreached = 0, False
         choice.held = ANSWERED
         self.load.passed(choice)
         if typical:
@@ -214,6 +222,7 @@ class State:
         """Take a failure; `reached` tells whether the endpoint was there at all."""
         assert self.load is not None, "a failure follows a request"
         self.errors += 1
+        self.unreached = not reached
         self.load.passed(choice)
         answered = choice.held == ANSWERED  # and then its body failed: nothing was late
         late = 0.0 if answered else self.load.lateness(choice, now)

@@ -235,7 +235,8 @@ class Failover(Section):
         statuses: what a status means where this API differs from others: `delivered` (the caller's
             to read), `rejected` (not processed), `failed` (perhaps processed).
         retry_budget: tokens for further attempts, all requests together: a success gives 1, a retry
-            or a hedge takes 14, one after a refusal 5, one while every endpoint fails alike 100.
+            or a hedge takes 14, one of what was refused or never sent 5, one while every endpoint
+            fails alike 100. It grows with the traffic.
         precondition: what is looked at before a request is repeated after a 428.
         backoff: the wait when no other endpoint can take the request now.
         attempt_timeout: seconds one try may take to its response headers.

@@ -17,8 +17,11 @@ __all__ = ["jittered"]
 HIGHEST_EXPONENT = 64
 
 
-def jittered(backoff: Backoff, *, retries: int, chance: random.Random) -> float:
-    """Return full-jitter seconds: uniform up to base * factor^retries, capped."""
+def jittered(backoff: Backoff, *, retries: int, chance: random.Random, least: float = 0.0) -> float:
+    """Return full-jitter seconds: uniform up to base * factor^retries, capped.
+
+    `least`: the share of that which is waited in any case.
+    """
     exponent = min(retries, HIGHEST_EXPONENT)
     ceiling = min(backoff.cap, backoff.base * backoff.factor**exponent)
-    return chance.uniform(0.0, ceiling)
+    return chance.uniform(least * ceiling, ceiling)

@@ -76,7 +76,7 @@ async def everything_slow(lab: Lab) -> list[Row]:
             for region in stage.world:
                 region.latency *= MUCH * MUCH
             life = await stage.held(fault, "GET", lab.count(1000, 200))
-        bound = SHARE * life.count + 1 if budget > 1 else 0.0
+        bound = SHARE * (LEARNT + life.count) + 1 if budget > 1 else 0.0  # of all that was sent
         extra = max(life.attempts - life.count, _hedges(life.done))
         rows.append(at_most(fault, f"{words}extra requests", extra, bound))
     return rows

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.failover.budget import Cost, RetryBudget
 
-COSTS = [(Cost.THROTTLED, 5), (Cost.USUAL, 14), (Cost.OUTAGE, 100)]
+COSTS = [(Cost.EASY, 5), (Cost.USUAL, 14), (Cost.OUTAGE, 100)]
 
 
 @pytest.mark.parametrize(("cost", "tokens"), COSTS)
@@ -25,7 +25,7 @@ def test_what_is_too_dear_takes_nothing() -> None:
     assert budget.withdraw(Cost.USUAL, now=1.0)
     assert not budget.withdraw(Cost.USUAL, now=1.0)
     assert budget.tokens == 6
-    assert budget.withdraw(Cost.THROTTLED, now=1.0)
+    assert budget.withdraw(Cost.EASY, now=1.0)
     assert budget.tokens == 1
 
 
@@ -90,7 +90,7 @@ def test_threads_take_no_more_than_there_is() -> None:
     granted: list[bool] = []
 
     def spend() -> None:
-        granted.extend(budget.withdraw(Cost.THROTTLED, now=1.0) for _ in range(200))
+        granted.extend(budget.withdraw(Cost.EASY, now=1.0) for _ in range(200))
 
     threads = [threading.Thread(target=spend) for _ in range(8)]
     for thread in threads:
@@ -106,3 +106,17 @@ def test_a_child_of_a_fork_has_a_lock_of_its_own() -> None:
     budget._lock.acquire()
     budget.reset_after_fork()
     assert budget.withdraw(Cost.USUAL, now=1.0)
+
+
+def test_it_grows_with_the_traffic_and_shrinks_with_it() -> None:
+    budget = RetryBudget(500)
+    budget.reckon(1.0)
+    for second in range(2, 80):
+        for _ in range(1000):
+            budget.deposit()
+        budget.reckon(float(second))
+    assert budget.full == pytest.approx(0.05 * 10_000 * 14, rel=0.01)
+    assert budget.tokens == pytest.approx(budget.full, rel=0.02)
+    for second in range(80, 300):
+        budget.reckon(float(second))
+    assert budget.full == budget.tokens == 500

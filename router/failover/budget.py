@@ -85,7 +85,7 @@ class RetryBudget:
             self._counted_at, self._successes = now, 0
 
     def _grown(self) -> float:
-        """Return the tokens that a share of the present traffic needs, in proportion to `_least`."""
+        """Return the tokens that a share of the traffic needs, in proportion to `_least`."""
         return SHARE * self._rate * WINDOW * Cost.USUAL * self._least / USUAL_FULL
 
     def withdraw(self, cost: float, now: float) -> bool:

@@ -86,7 +86,7 @@ def test_a_body_that_is_never_ready_ends_with_the_deadline(two: Regions, family:
 
     async def main() -> None:
         async with ASYNC[family](quiet(two)) as client:
-            with pytest.raises(router.AttemptsFailedError) as caught:
+            with pytest.raises(router.DeadlineError) as caught:
                 await client.post("/", content=forever(), **within(0.3))
             assert caught.value.maybe_processed
             assert isinstance(caught.value, httpx.TimeoutException | httpx2.TimeoutException)

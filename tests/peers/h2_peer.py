@@ -1,4 +1,9 @@
-"""A real HTTP/2 server over TLS, which takes as many streams at once as it is told."""
+"""A real HTTP/2 server over TLS, which takes as many streams at once as it is told.
+
+By a request's path, or by what it `does` to all, it answers, is silent (`/silent`), refuses the
+stream (`/refuse`), goes away without having processed it (`/goaway`), or sends the beginning of a
+body (`/begin`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import h2.config
 import h2.connection
+import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
@@ -31,6 +37,8 @@ class Http2Server:
     def __init__(self, context: ssl.SSLContext, *, latency: float, streams: int) -> None:
         self.received: list[tuple[float, dict[str, str]]] = []
         self.port = 0
+        self.connections = 0
+        self.does = b""
         self._context = context
         self._latency = latency
         self._streams = streams
@@ -57,6 +65,7 @@ class Http2Server:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        self.connections += 1
         connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
         most = {h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: self._streams}
         connection.local_settings = h2.settings.Settings(client=False, initial_values=most)
@@ -84,8 +93,20 @@ class Http2Server:
         await asyncio.sleep(self._latency)
         assert event.stream_id is not None
         with contextlib.suppress(h2.exceptions.ProtocolError):
-            connection.send_headers(event.stream_id, [(":status", "200")], end_stream=True)
+            path = dict(event.headers or ())[b":path"]
+            _carry_out(connection, event.stream_id, self.does or path)
             writer.write(connection.data_to_send())
+
+
+def _carry_out(connection: h2.connection.H2Connection, stream: int, path: bytes) -> None:
+    if path == b"/refuse":
+        connection.reset_stream(stream, h2.errors.ErrorCodes.REFUSED_STREAM)
+    elif path == b"/goaway":
+        connection.close_connection(last_stream_id=0)
+    elif path != b"/silent":
+        connection.send_headers(stream, [(":status", "200")], end_stream=path != b"/begin")
+        if path == b"/begin":
+            connection.send_data(stream, b"begun")
 
 
 @contextlib.contextmanager

@@ -80,6 +80,17 @@ def test_the_user_may_set_the_silence_that_is_too_long(kind: tuple[str, str]) ->
 
 
 @each_kind
+def test_a_drip_that_brings_no_data_is_silence(kind: tuple[str, str]) -> None:
+    drip: list[Any] = [b"5;", *[b"a", 0.1] * 40]
+    with Servers("a") as servers:
+        servers.serve = lambda _: [head(Transfer_Encoding="chunked"), chunked(b"hello"), *drip]
+        got, took = timed(kind, servers.config(failover=router.Failover(stall=0.4)))
+    assert (got.body, got.idle) == (b"hello", True)
+    assert "no data for " in str(got.error)
+    assert 0.35 < took < 2.5
+
+
+@each_kind
 def test_or_turn_it_off(kind: tuple[str, str]) -> None:
     with Servers("a") as servers:
         config = servers.config(failover=router.Failover(stall="off"))

@@ -57,6 +57,22 @@ def test_a_stream_as_those_before_is_never_cut_off() -> None:
     assert usual.limit < 20
 
 
+def test_streams_that_stall_double_the_patience_once_however_many_they_are() -> None:
+    usual = learned(*[0.1] * 200)
+    for _ in range(20):
+        usual.cut()
+    assert usual.limit == 2 * FLOOR
+    for _ in range(RECENT + 32):
+        usual.saw(0.1)
+    assert usual.limit == FLOOR
+
+
+def test_a_stream_that_stalls_before_enough_was_seen_teaches_nothing() -> None:
+    usual = learned(*[0.1] * (ENOUGH - 1))
+    usual.cut()
+    assert usual.limit == math.inf
+
+
 def test_kinds_are_learned_apart_and_their_number_is_bounded() -> None:
     gaps = Gaps()
     events = gaps.patience("auto", [(b"Content-Type", b"text/event-stream; charset=utf-8")])

@@ -28,7 +28,7 @@ NOT_OURS = {
     "cert": "set tls: in the configuration",
     "proxy": "proxies are not supported",
     "http1": "the wire speaks HTTP/1.1",
-    "http2": "the wire speaks HTTP/1.1",
+    "http2": "set http2: in the configuration",
     "limits": "set limits: in the configuration",
     "app": "pass router.Transport to httpx.Client instead",
 }

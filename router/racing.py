@@ -458,7 +458,7 @@ class Alarm:
                 while self._due and self._due[0][2] is None:
                     heapq.heappop(self._due)
                 if not self._due:
-                    if not self._changed.wait(LINGERS):
+                    if not self._changed.wait(LINGERS) and not self._due:
                         break
                     continue
                 wait = self._due[0][0] - time.monotonic()

@@ -12,7 +12,6 @@ Rule 3: a body is judged only where it says that it is JSON, and a conversation 
 from __future__ import annotations
 
 import json
-import math
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +26,7 @@ __all__ = ["Began", "Check", "Refused", "began_at", "has", "made_id", "told", "u
 Check = Literal["json", "conversation"]
 
 DAY = 86400.0
+LAST_INSTANT = 1e11  # seconds since 1970
 JSON_TYPES = ("application/json", "+json")
 
 
@@ -97,7 +97,7 @@ def told(began: object) -> datetime | float | None:
     """
     if isinstance(began, datetime) and began.tzinfo is not None:
         return began
-    if began is None or (isinstance(began, int | float) and math.isfinite(began)):
+    if began is None or (isinstance(began, int | float) and abs(began) < LAST_INSTANT):
         return began
     raise ValueError("returned no aware datetime, no seconds since 1970 and not None")
 

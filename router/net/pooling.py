@@ -106,6 +106,11 @@ def _is_spent(connection: Any, has_expired: Any) -> bool:
 
 
 def _has_more(http2: Any) -> bool:
-    """Return whether an HTTP/2 connection failed, or may still bring a part of an answer."""
+    """Return whether an HTTP/2 connection failed, was ended, or may bring more of an answer.
+
+    What came over an idle one is its end, most often, and the core does not look.
+    """
+    if http2._network_stream.get_extra_info("is_readable"):  # noqa: SLF001
+        return True
     streams = list(http2._h2_state.streams.values())  # noqa: SLF001
     return not http2.is_available() or any(stream.open for stream in streams)

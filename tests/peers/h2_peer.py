@@ -1,8 +1,8 @@
 """A real HTTP/2 server over TLS, which takes as many streams at once as it is told.
 
 By a request's path, or by what it `does` to all, it answers, is silent (`/silent`), refuses the
-stream (`/refuse`), goes away without having processed it (`/goaway`), or sends the beginning of a
-body (`/begin`).
+stream (`/refuse`), goes away without having processed it (`/goaway`), sends the beginning of a
+body (`/begin`), or answers and soon goes away (`/last`).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Http2Server:
         self.received: list[tuple[float, dict[str, str]]] = []
         self.port = 0
         self.connections = 0
+        self.most_at_once = 0
         self.does = b""
         self._context = context
         self._latency = latency
@@ -80,6 +81,7 @@ class Http2Server:
                         self.received.append((time.time(), headers))
                         task = asyncio.create_task(self._answer(connection, writer, event))
                         answers.add(task)
+                        self.most_at_once = max(self.most_at_once, len(answers))
                         task.add_done_callback(answers.discard)
                 writer.write(connection.data_to_send())
         writer.close()
@@ -96,6 +98,11 @@ class Http2Server:
             path = dict(event.headers or ())[b":path"]
             _carry_out(connection, event.stream_id, self.does or path)
             writer.write(connection.data_to_send())
+            if path == b"/last":
+                await asyncio.sleep(0.02)
+                connection.close_connection(last_stream_id=event.stream_id)
+                writer.write(connection.data_to_send())
+                writer.close()
 
 
 def _carry_out(connection: h2.connection.H2Connection, stream: int, path: bytes) -> None:

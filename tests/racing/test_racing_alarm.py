@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from router import racing
 from router.racing import Alarm
 
 if TYPE_CHECKING:
@@ -68,6 +69,20 @@ def test_it_has_no_thread_before_it_is_set_and_none_after_it_is_closed() -> None
     assert not thread.is_alive()
     alarm.set(0.0, lambda: None)
     assert alarm._thread is thread, "what is closed starts nothing"
+
+
+def test_its_thread_ends_when_nothing_was_set_for_long(
+    alarm: Alarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(racing, "LINGERS", 0.02)
+    for _ in range(2):
+        rung = threading.Event()
+        alarm.set(0.01, rung.set)
+        thread = alarm._thread
+        assert thread is not None
+        assert rung.wait(5)
+        thread.join(5)
+        assert not thread.is_alive()
 
 
 def test_a_child_of_a_fork_has_an_alarm_of_its_own(alarm: Alarm) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
+from ending import stop_accepting
 from net_peers import (
     ANSWER,
     KINDS,
@@ -165,7 +166,7 @@ def test_a_storm_of_cancellations_leaves_no_connection_open(core: str, scheme: s
         for _ in range(100):
             assert await exchanges.one() == ANSWER
         await settled(before)
-        server.close()
+        await stop_accepting(server)
 
     asyncio.run(main())
     gc.collect()

@@ -20,6 +20,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
+from ending import stop_accepting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ class Http2Server:
         return server
 
     async def end(self, listening: asyncio.Server) -> None:
-        listening.close()
+        await stop_accepting(listening)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()

@@ -9,6 +9,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ending import stop_accepting
+
 import router
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ class Servers:
 
     async def _end(self) -> None:
         for server in self._servers:
-            server.close()
+            await stop_accepting(server)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()

@@ -122,6 +122,8 @@ class Wires(_Pools):
         try:
             return self._answer(pool.handle_request(self._request(request)))
         except Exception as error:
+            if request.timeouts.stale:
+                pool.distrust()
             self._failed(error, request.timeouts)
             raise
 
@@ -199,6 +201,8 @@ class AsyncWires(_Pools):
         try:
             return self._answer(await pool.handle_async_request(self._request(request)))
         except Exception as error:
+            if request.timeouts.stale:
+                pool.distrust()
             self._close_orphans(pool)
             self._failed(error, request.timeouts)
             raise

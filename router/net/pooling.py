@@ -6,11 +6,15 @@ Rule 1: an HTTP/2 connection carries one request at a time, like one of HTTP/1.1
 Rule 2: a connection over which more came than the answer is not used again: the rest would be taken
         for the answer of the next request. Nor is one that failed, or whose last answer was left
         before its end.
+Rule 3: where one idle connection turned out to be closed, the others are no better (`distrust`):
+        else a request might meet them one after another.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,10 +31,16 @@ def guarded(kind: type[Any], core: Any) -> type[Any]:
     class Guarded(kind):  # type: ignore[misc] # one of two libraries' classes
         """A pool of connections for one request each."""
 
+        distrusted = -math.inf
+
+        def distrust(self) -> None:
+            """Use no idle connection again that is open now."""
+            self.distrusted = time.monotonic()
+
         def create_connection(self, *origin: Any) -> Any:
             """Return a new connection, not open yet."""
             made = super().create_connection(*origin)
-            made.has_expired = partial(_is_spent, made, made.has_expired)
+            made.has_expired = partial(_is_spent, made, made.has_expired, self, time.monotonic())
             if self._http2:
                 _Turn(made, core.ConnectionNotAvailable).guard()
             return made
@@ -93,7 +103,7 @@ def _no() -> bool:
     return False
 
 
-def _is_spent(connection: Any, has_expired: Any) -> bool:
+def _is_spent(connection: Any, has_expired: Any, pool: Any, opened: float) -> bool:
     """Return whether an idle connection cannot be used: closed, too old, or not done."""
     if has_expired():
         return True
@@ -102,7 +112,8 @@ def _is_spent(connection: Any, has_expired: Any) -> bool:
         return False
     parser = getattr(inner, "_h11_state", None)
     spent = _has_more(inner) if parser is None else bool(parser.trailing_data[0])
-    return spent and connection.is_idle()  # still: another thread may have begun to use it
+    spent = spent or opened <= pool.distrusted
+    return bool(spent and connection.is_idle())  # still: another thread may have begun to use it
 
 
 def _has_more(http2: Any) -> bool:

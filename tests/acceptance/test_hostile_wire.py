@@ -93,7 +93,7 @@ def test_a_connection_that_lay_idle_carries_one_request_at_a_time(
         answers = ask(kind, it, [POST] * 4, [POST] * 8)
     assert [answer.status_code for answer, _ in answers] == [200] * 12
     assert first.most_at_once == 1
-    assert 8 <= first.connections < 12
+    assert first.connections < 12  # some were used again
 
 
 @pytest.mark.parametrize("family", SYNC)

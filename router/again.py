@@ -16,6 +16,7 @@ from router.failover.budget import Cost
 from router.failover.precondition import Refused, has, made_id, told, unmet
 from router.failover.verdict import AGAIN_ONCE, Verdict, is_idempotent, may_repeat
 from router.limits.permit import Permit
+from router.outcome import group_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,7 +209,7 @@ def may_hedge(call: Call, desk: Desk) -> bool:
 
 def late_after(call: Call, desk: Desk, choice: Choice) -> float | None:
     """Return the seconds after which the answer is late, or None where nobody knows yet."""
-    return desk.hedging.late_after((choice.endpoint.tier, call.method), choice.predicted)
+    return desk.hedging.late_after(group_of(call, choice), choice.predicted)
 
 
 def spare_permit(call: Call, desk: Desk, now: Callable[[], float]) -> Permit | None:

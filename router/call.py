@@ -245,9 +245,11 @@ class Timeouts:
 
     def next_part(self) -> None:
         """Say that a part of the body is awaited: it has a pause for all it takes on the wire."""
-        limit = self._limits.get("read")
-        pause = min(self._pause if limit is None else limit, self._longest)
-        self._part_until = self._now() + pause
+        self._part_until = self._now() + self._pause_of(self._limits.get("read"))
+
+    def _pause_of(self, limit: float | None) -> float:
+        """Return the seconds that one wait for a part of the body may take."""
+        return min(self._pause if limit is None else limit, self._longest)
 
     def set_pause(self, seconds: float) -> None:
         """Bound each wait for a part of the body, from the next one on, whoever allows more."""
@@ -293,7 +295,7 @@ class Timeouts:
     def _left(self, limit: float | None, ends: float | None) -> float:
         until = self._until
         if until is None:
-            limit = min(self._pause if limit is None else limit, self._longest)
+            limit = self._pause_of(limit)
             until = self.until_body_end
             if self._part_until is not None:
                 until = self._part_until if until is None else min(until, self._part_until)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from router.flight import Flight
     from router.lease import Lease
 
-__all__ = ["Outcome", "acquit", "conclude", "judge", "learn", "note", "outran"]
+__all__ = ["Outcome", "acquit", "conclude", "group_of", "judge", "learn", "note", "outran"]
 
 PATIENCE = 1.0
 AS_USUAL = 2.0
@@ -106,12 +106,17 @@ def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: floa
         desk.tokens.reject(flight.token, now)
 
 
+def group_of(call: Call, choice: Choice) -> tuple[int, str]:
+    """Return with which other requests this one is compared to tell if its answer is late."""
+    return choice.endpoint.tier, call.method
+
+
 def learn_lateness(call: Call, desk: Desk, flight: Flight, outcome: Outcome) -> None:
     """Learn when answers are late, from requests that may be hedged; outrun is later than all."""
     runner = flight.runner
     if runner is None:
         return
-    group = (flight.choice.endpoint.tier, call.method)
+    group = group_of(call, flight.choice)
     expected = flight.choice.predicted
     if outcome.verdict is not Verdict.OUTRUN:
         desk.hedging.learn(group, flight.served, expected)

@@ -22,7 +22,7 @@ from router.net.limit import LateError, connecting, end_of, timeouts_of
 from router.net.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from router.net.resolver import Resolver
 
@@ -95,7 +95,7 @@ class BlockingStream:
         except LateError:
             raise self._core.ReadTimeout("no data in time") from None
         except OSError as error:
-            raise self._broken(self._core.ReadError, error, timeout) from error
+            raise self._usage.broken(self._core.ReadError, error, timeouts) from error
         finally:
             self._usage.release(timeouts)
         return data
@@ -126,7 +126,7 @@ class BlockingStream:
         except LateError:
             raise self._core.WriteTimeout("not written in time") from None
         except OSError as error:
-            raise self._broken(self._core.WriteError, error, timeout) from error
+            raise self._usage.broken(self._core.WriteError, error, timeouts) from error
         finally:
             self._usage.release(timeouts)
 
@@ -139,14 +139,6 @@ class BlockingStream:
                 _wait(self._writable, ends)
             except ssl.SSLWantReadError:
                 _wait(self._readable, ends)
-
-    def _broken(self, kind: Callable[[str], Exception], error: OSError, timeout: Any) -> Exception:
-        """Return what to raise for a connection that broke."""
-        try:
-            self._usage.breaks(timeouts_of(timeout))
-        except OSError as abandoned:
-            error = abandoned
-        return kind(str(error))
 
     def start_tls(
         self,

@@ -16,7 +16,7 @@ import math
 import threading
 import time
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["guarded"]
 
 
+@cache
 def guarded(kind: type[Any], core: Any) -> type[Any]:
-    """Return a pool class of the core whose connections obey these rules."""
+    """Return a pool class of the core whose connections obey these rules; one for all pools."""
 
     class Guarded(kind):  # type: ignore[misc] # one of two libraries' classes
         """A pool of connections for one request each."""

@@ -22,7 +22,7 @@ from router.net.usage import Usage
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from router.net.resolver import Resolver
 
@@ -94,7 +94,7 @@ class SuspendingStream:
         except LateError:
             raise self._core.ReadTimeout("no data in time") from None
         except OSError as error:
-            raise self._broken(self._core.ReadError, error, timeout) from error
+            raise self._usage.broken(self._core.ReadError, error, timeouts) from error
         finally:
             self._usage.release(timeouts)
         return data
@@ -119,7 +119,7 @@ class SuspendingStream:
         except LateError:
             raise self._core.WriteTimeout("not written in time") from None
         except OSError as error:
-            raise self._broken(self._core.WriteError, error, timeout) from error
+            raise self._usage.broken(self._core.WriteError, error, timeouts) from error
         finally:
             self._usage.release(timeouts)
 
@@ -128,14 +128,6 @@ class SuspendingStream:
         inbox.give(data)
         if inbox.is_full:
             await inbox.wait_to_write(ends)
-
-    def _broken(self, kind: Callable[[str], Exception], error: OSError, timeout: Any) -> Exception:
-        """Return what to raise for a connection that broke."""
-        try:
-            self._usage.breaks(timeouts_of(timeout))
-        except OSError as abandoned:
-            error = abandoned
-        return kind(str(error))
 
     async def start_tls(
         self,

@@ -90,3 +90,13 @@ class Usage:
             raise AbandonedError
         if self._reused and not self._heard and not self._framed:
             timeouts.stale = True
+
+    def broken(
+        self, kind: Callable[[str], Exception], error: OSError, timeouts: Timeouts | None
+    ) -> Exception:
+        """Return what to raise for a connection that broke, as an exception of this kind."""
+        try:
+            self.breaks(timeouts)
+        except OSError as abandoned:
+            error = abandoned
+        return kind(str(error))

@@ -14,6 +14,21 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pytest_region_router"]
 
+REAL_TIME = frozenset(
+    "acceptance auth cli clock lifecycle net shared streams testing transport".split()
+)
+"""Directories whose tests live through real time on real sockets and processes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what depends on real time once more if it failed: a busy machine has its luck.
+
+    A rerun is counted in the summary. All other tests are deterministic, and have one try.
+    """
+    for item in items:
+        if item.path.parent.name in REAL_TIME:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
 
 def absent(peer: str) -> None:
     """Skip loudly where a peer is missing; in CI that is a failure."""

@@ -159,9 +159,11 @@ async def _wait(
 async def _connect(host: str, port: int) -> tuple[socket.socket, float]:
     loop = asyncio.get_running_loop()
     failure: OSError = OSError("no address")
-    for family, kind, proto, _, address in await loop.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM
-    ):
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except RuntimeError:  # at the interpreter's end there are no threads left to look names up
+        raise ProbeError("this process is ending") from None
+    for family, kind, proto, _, address in found:
         sock = socket.socket(family, kind, proto)
         try:
             sock.setblocking(False)

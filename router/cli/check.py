@@ -65,9 +65,9 @@ def _warnings(config: Config) -> Iterator[str]:
 
 
 def _token_warnings(token: TokenSettings) -> Iterator[str]:
-    if token.client_secret is None:
+    if token.urls and token.client_secret is None and token.auth != "private_key_jwt":
         yield "token.client_secret: none is set, so the server has to take this for a public client"
-    if _in_clear(token.url):
+    if any(_in_clear(url) for url in token.urls):
         yield "token.url: the client's secret would travel unencrypted: use https"
 
 

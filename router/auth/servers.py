@@ -104,7 +104,7 @@ class Servers:
         """Return the state of each as plain data; times are seconds from now."""
         return [
             {
-                "url": url,
+                "url": url.partition("?")[0],  # a query may hold a key
                 "failures": backoff.failures,
                 "failure": backoff.failure or None,
                 "retry_in_s": max(0.0, backoff.retry_at - now),

@@ -77,7 +77,8 @@ class Signers:
                 raise ConfigError("sign.sigv4: needs botocore: pip install 'region-router[aws]'")
             signature = self._sigv4 = SigV4(settings.sigv4)
         if settings.api_key is None:
-            assert signature is not None
+            if signature is None:
+                raise ConfigError("sign: write api_key, hmac or sigv4")
             return signature
         key = Key(settings.api_key)
         return key if signature is None else Both(key, signature)

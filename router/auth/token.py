@@ -14,7 +14,8 @@ Rule 5: a rotated refresh token is kept before anyone is answered: the server fo
         flights that spend it follow each other, whatever audience they are for.
 
 Nothing here waits. The network is `fetch`, the thread that runs it is behind `spawn`, and what
-other processes know comes by way of `exchange`. State changes in `_keep`, `_fail` and `reject` only.
+other processes know comes by way of `exchange`. Tokens change
+in `_keep`, `_fail` and `reject` only.
 """
 
 from __future__ import annotations

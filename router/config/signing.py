@@ -164,7 +164,5 @@ class SignSettings(Section):
     sigv4: SigV4Settings | None = None
 
     def check(self) -> None:
-        if self.api_key is None and self.hmac is None and self.sigv4 is None:
-            raise ConfigError("api_key: write api_key, hmac or sigv4")
         if self.hmac is not None and self.sigv4 is not None:
             raise ConfigError("hmac: a request has one signature: keep hmac or sigv4")

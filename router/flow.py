@@ -9,7 +9,8 @@ Rule 1: parts decide and never wait; the port does all waiting, blocking or susp
 Rule 2: whoever takes gives back: an attempt's Lease holds the permit and the in-flight count, and
         lives as long as the response's body.
 Rule 3: the endpoint is chosen last, when nothing is left to wait for: what this host waits for
-        is no endpoint's slowness.
+        is no endpoint's slowness. Where each may want another token, a choice whose token is still
+        to come is given back until it is there.
 Rule 4: the time is settled here and taken when the headers leave (`departure`).
 Rule 5: an answer that was not good enough is kept, and given to the caller if no better one comes.
 Rule 6: an answer that its caller reads at once is read here, so that one that breaks off fails

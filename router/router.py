@@ -102,9 +102,11 @@ class Router:
         register(self)
 
     @classmethod
-    def from_yaml(cls, path: str | Path, *, signer: Signer | None = None) -> Self:
+    def from_yaml(
+        cls, path: str | Path, *, signer: Signer | None = None, token: TokenSource | None = None
+    ) -> Self:
         """Return a Router configured by a YAML file."""
-        return cls(load(path), signer=signer)
+        return cls(load(path), signer=signer, token=token)
 
     # -- wiring
 

@@ -5,18 +5,18 @@ Rule: a shelf holds state and answers questions about it; the manager changes it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from random import Random
 
+    from router.auth.flight import Flight
     from router.auth.servers import Backoff
     from router.endpoint import Reach
     from router.secret import Secret
 
-__all__ = ["OWN", "Flight", "Shelf", "Token", "refresh_lead"]
+__all__ = ["OWN", "Shelf", "Token", "refresh_lead"]
 
 OWN: Reach = (None, None)
 """The reach of the settings themselves."""
@@ -46,23 +46,6 @@ class Token:
     def is_static(self) -> bool:
         """Whether it is a key that never ends by itself."""
         return self.expires == float("inf")
-
-
-@dataclass(slots=True, eq=False)
-class Flight:
-    """A token on its way: from one server after the other, until one grants it.
-
-    Attributes:
-        asked: when the last request began.
-        tried: the servers asked so far, the last one as `url`.
-        waiters: who waits for it.
-    """
-
-    shelf: Shelf
-    asked: float = 0.0
-    url: str = ""
-    tried: set[str] = field(default_factory=set)
-    waiters: list[Future[Token]] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)

@@ -22,16 +22,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from router.auth.flight import Flight, Turns, outcome_of
 from router.auth.grant import Grant, RefusedError, TokenForm
 from router.auth.servers import Backoff, Servers
-from router.auth.shelf import OWN, Flight, Shelf, Token, refresh_lead
-from router.errors import RouterError, TokenError
+from router.auth.shelf import OWN, Shelf, Token, refresh_lead
+from router.errors import TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -86,8 +86,7 @@ class TokenManager:
     def reset_after_fork(self) -> None:
         """Forget the flights: in the child nobody lands them, and the lock may stay taken."""
         self._lock = threading.Lock()
-        self._spending: Flight | None = None
-        self._queue: deque[Flight] = deque()
+        self._turns = Turns(spends=self._settings.grant == "refresh_token")
         for shelf in self._shelves.values():
             shelf.flight = None
 
@@ -194,11 +193,8 @@ class TokenManager:
     def _go_on(self, flight: Flight, now: float) -> None:
         """Ask the next server, or wait for the turn; where nobody can be asked, land."""
         with self._lock:
-            if self._settings.grant == "refresh_token" and self._spending is not flight:
-                if self._spending is not None:
-                    self._queue.append(flight)
-                    return
-                self._spending = flight
+            if not self._turns.take(flight):
+                return
             form = self._form(flight, now)
         if form is None:
             future: Future[Grant] = Future()
@@ -229,7 +225,7 @@ class TokenManager:
 
     def _landed(self, flight: Flight, future: Future[Grant]) -> None:
         """Keep what came, and only then answer the waiters, each with an error of its own."""
-        outcome, now = _outcome(future), self._clock()
+        outcome, now = outcome_of(future), self._clock()
         with self._lock:
             if isinstance(outcome, Grant):
                 self._servers.answered(flight.url)
@@ -246,12 +242,9 @@ class TokenManager:
 
     def _land(self, flight: Flight, now: float) -> None:
         with self._lock:
-            shelf, following = flight.shelf, None
+            shelf, following = flight.shelf, self._turns.end(flight)
             if shelf.flight is flight:
                 shelf.flight = None
-            if self._spending is flight:
-                self._spending = None
-                following = self._queue.popleft() if self._queue else None
             token = shelf.usable(now)
         for waiter in flight.waiters:
             if not waiter.set_running_or_notify_cancel():
@@ -281,17 +274,3 @@ class TokenManager:
     def _error(self, shelf: Shelf, now: float) -> TokenError:
         failure = shelf.backoff.failure or self._servers.failure or str(NOBODY)
         return TokenError(failure, retry_after=max(0.0, self._retry_at(shelf) - now))
-
-
-def _outcome(future: Future[Grant]) -> Grant | TokenError:
-    """Return the grant, or in words why there is none; a foreign error's text may hold secrets."""
-    if future.cancelled():
-        return TokenError("the token request was cut off: the router is closing")
-    error = future.exception()
-    if error is None:
-        return future.result()
-    if isinstance(error, TokenError):
-        return error
-    if isinstance(error, RouterError):
-        return TokenError(str(error))
-    return TokenError(f"the token request failed with {type(error).__name__}")

@@ -85,6 +85,8 @@ def token(*, file: str, timeout: float, as_json: bool) -> None:
     config = read(file)
     if config.token is None:
         raise in_file(file, ["token: there is no such section, so requests carry no token"])
+    if config.token.grant == "callable":
+        raise in_file(file, ["token: its tokens come from Router(token=…), which is not here"])
     with routing(file, _quiet(config)) as router:
         assert router.tokens is not None
         with progressing(SpinnerColumn()) as progress:

@@ -30,9 +30,13 @@ class Counter:
         self.now = 1000.0
         self.forms: list[TokenForm] = []
         self.flights: list[Future[Grant]] = []
-        values = {"url": A, "client_id": "me", "client_secret": Secret("s")} | settings
+        values: dict[str, Any] = {
+            "url": A,
+            "client_id": "me",
+            "client_secret": Secret("s"),
+        } | settings
         self.manager = TokenManager(
-            TokenSettings(**values),
+            TokenSettings(**(values | settings)),
             fetch=self.fetch,
             spawn=self.spawn,
             clock=lambda: self.now,

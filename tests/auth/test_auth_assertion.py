@@ -124,9 +124,9 @@ def test_a_key_file_that_is_away_is_said_with_its_path(tmp_path: Path) -> None:
 def test_a_rotated_key_signs_the_next_request(tmp_path: Path) -> None:
     old, new = KEYS["ES256"], ECKey.generate_key("P-256")
     wanted = settings(**written(old, "PEM file", tmp_path))
-    assert jwt.decode(signed(wanted)["client_assertion"], old, algorithms=["ES256"])
+    assert jwt.decode(signed(wanted)["client_assertion"], old, algorithms=["ES256"]).claims
     written(new, "PEM file", tmp_path)
-    assert jwt.decode(signed(wanted)["client_assertion"], new, algorithms=["ES256"])
+    assert jwt.decode(signed(wanted)["client_assertion"], new, algorithms=["ES256"]).claims
 
 
 @pytest.mark.parametrize(

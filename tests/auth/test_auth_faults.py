@@ -19,7 +19,7 @@ import router
 from router.testing import Received, Regions, Reply, TokenServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 EACH = 64
 PATIENCE = 20.0
@@ -136,12 +136,12 @@ def test_f15_a_dead_token_server_fails_nobody_before_the_token_expires(
 ) -> None:
     world.server.lifetime = 2
     with world.router(timeout=0.3) as shared, CLIENTS[family][0](shared) as client:
-        client.get("/")
         began = time.monotonic()
+        client.get("/")
         break_down(world.server, fault)
         answered, took = until_it_fails(client, within=6)
         lived = time.monotonic() - began
-        assert lived > 1.9
+        assert lived >= 2
         assert answered > 50
         assert took < 0.6  # one more look at most, far within the deadline
         if fault != "refused":
@@ -254,16 +254,17 @@ def audiences(world: World, *scopes: str) -> router.Config:
 
 
 def test_endpoints_of_one_scope_share_a_token_and_others_have_their_own(world: World) -> None:
-    with router.Router(audiences(world, "eu", "eu", "us")) as shared:
-        with router.Client(shared) as client:
-            for name in ("near", "middle", "far", "near", "far"):
-                picked = router.Options(regions=()) if name == "" else router.Options()
-                for other in {"near", "middle", "far"} - {name}:
-                    shared.drain(other)
-                answer = client.get("/", extensions={"router": picked})
-                assert answer.extensions["router"].endpoint == name
-                for other in {"near", "middle", "far"} - {name}:
-                    shared.undrain(other)
+    names = {"near", "middle", "far"}
+    with (
+        router.Router(audiences(world, "eu", "eu", "us")) as shared,
+        router.Client(shared) as client,
+    ):
+        for name in ("near", "middle", "far", "near", "far"):
+            for other in names - {name}:
+                shared.drain(other)
+            assert client.get("/").extensions["router"].endpoint == name
+            for other in names - {name}:
+                shared.undrain(other)
     assert [form["scope"] for form in world.server.forms] == ["eu", "us"]
     tokens = {
         region.name: {request.headers["authorization"] for request in region.received}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import hashlib
 import hmac
 import logging
@@ -14,23 +14,27 @@ import botocore.auth
 import httpx
 import httpx2
 import pytest
+import trustme
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from h2_peer import http2_server
 
 import router
 from router.auth import from_httpx
 from router.auth.keyed_hash import KeyedHash
 from router.auth.signers import Signers
 from router.auth.sigv4 import SigV4
+from router.call import Body, Outgoing
 from router.clock.reading import Reading, Stamp
 from router.config.signing import ApiKey, HmacSettings, SignSettings, SigV4Settings
-from router.departure import Signed, Signing
+from router.departure import Departure, Signed, Signing
 from router.errors import ConfigError, SigningError
 from router.secret import Secret
 from router.testing import Received, Regions, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 QUIET = router.Probe(enabled=False)
 # The key and the orders of the Binance Spot API's documentation, "SIGNED endpoint examples".
@@ -109,16 +113,20 @@ def test_binances_published_example_with_a_body_beside_the_query() -> None:
             "base64",
             "what do ya want for nothing?",
             "sha384",
-            "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e"
-            "8e2240ca5e69e2c78b3239ecfab21649",
+            (
+                "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e"
+                "8e2240ca5e69e2c78b3239ecfab21649"
+            ),
         ),
         (
             "Jefe",
             "text",
             "what do ya want for nothing?",
             "sha512",
-            "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
-            "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
+            (
+                "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
+                "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737"
+            ),
         ),
     ],
 )
@@ -211,7 +219,7 @@ def botocores(given: Signing, service: str, region: str, token: str | None) -> s
     kind = botocore.auth.S3SigV4Auth if service == "s3" else botocore.auth.SigV4Auth
     headers = {n: v for n, v in given.headers if n.lower() in {"host", "content-type"}}
     request = AWSRequest(given.method, given.url, headers, given.body)
-    when = datetime.datetime.fromtimestamp(given.stamp.ns // 10**9, datetime.timezone.utc)
+    when = dt.datetime.fromtimestamp(given.stamp.ns // 10**9, dt.UTC)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(botocore.auth, "get_current_datetime", lambda: when)
         kind(Credentials(*AWS_KEYS, token), service, region).add_auth(request)
@@ -287,9 +295,8 @@ class Found:
 
 def test_credentials_are_looked_for_behind_the_requests(caplog: pytest.LogCaptureFixture) -> None:
     sign = SigV4(SigV4Settings(service="bedrock", region="us-east-1"), find=Found())
-    assert sign.unready
-    assert not asyncio.run(sign.look())
-    assert not sign.unready
+    waits = [sign.unready, asyncio.run(sign.look()), sign.unready]
+    assert waits == [True, False, False]
     with pytest.raises(SigningError, match="no credentials: botocore raised RuntimeError"):
         sign(signing())
     assert not asyncio.run(sign.look())
@@ -439,6 +446,76 @@ def test_an_async_client_signs_too() -> None:
         asyncio.run(main(regions.config(probe=QUIET, sign=section)))
         right = hmac.new(b"k", b"a=1", "sha256").hexdigest()
         assert [request.target for request in regions.received] == [f"/?a=1&sig={right}"] * 2
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_over_http2_query_and_headers_are_of_one_making(kind: str, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    section = SignSettings(
+        hmac=HmacSettings(
+            key=Secret("k"), template="{timestamp}{query}", parameter="sig", timestamp_header="X-T"
+        )
+    )
+    with http2_server(authority, latency=0.0, streams=10) as server:
+        config = router.Config(
+            endpoints=(router.Endpoint(url=server.url, address="127.0.0.1"),),
+            sign=section,
+            http2=True,
+            probe=QUIET,
+            tls=router.TlsSettings(ca=tmp_path / "ca.pem"),
+        )
+        with CLIENTS[kind](config) as client:
+            assert client.get("/?a=1").http_version == "HTTP/2"
+            client.get("/?a=1")
+        seen = [headers for _, headers in server.received]
+    for headers in seen:
+        right = hmac.new(b"k", f"{headers['x-t']}a=1".encode(), "sha256").hexdigest()
+        assert headers[":path"] == f"/?a=1&sig={right}"
+
+
+class Ticking:
+    """A signer that tells its makings apart."""
+
+    def __init__(self) -> None:
+        self.makings = 0
+
+    def __call__(self, _: Signing) -> Signed:
+        self.makings += 1
+        return Signed(f"n={self.makings}", [("X-N", str(self.makings))])
+
+
+def test_a_pause_between_target_and_headers_makes_nothing_anew() -> None:
+    now = 1000.0
+
+    class Keeper:
+        stamper = None
+
+        def boottime(self) -> float:
+            return now
+
+        def stamp(self, _: str) -> Stamp:
+            return Stamp((int(now * 1e9), Reading(0, 0, "synchronised", "ntp")))
+
+        def header(self, _: Stamp) -> None:
+            return None
+
+    keeper: Any = Keeper()
+    request = Outgoing(
+        "GET",
+        router.Endpoint(url="https://a.example"),
+        b"/x?old=1",
+        [(b"Host", b"a.example")],
+        Body([b""], replayable=True),
+        None,  # type: ignore[arg-type]  # nobody waits
+        {},
+    )
+    departure = Departure(request, keeper, Ticking())
+    assert departure.target() == b"/x?n=1"
+    now += 10
+    assert (b"X-N", b"1") in departure.headers()
+    assert (b"X-N", b"2") in departure.headers()
+    assert departure.target() == b"/x?n=2"
 
 
 @pytest.mark.parametrize("query", ["a b", "a#b", "é", "a\r\nb", 1])

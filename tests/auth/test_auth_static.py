@@ -78,7 +78,7 @@ def test_the_users_own_code_brings_the_token(doors: Doors, kind: str) -> None:
         "text": lambda: "first",
         "secret": lambda: router.Secret("first"),
         "grant": lambda: Grant(router.Secret("first"), 60.0),
-        "coroutine": lambda: later(),
+        "coroutine": lambda: asyncio.sleep(0, "first"),
         "async function": later,
     }
     with (

@@ -25,10 +25,11 @@ from router.config import (
     Limits,
     Precondition,
     Probe,
+    SignSettings,
     TlsSettings,
     TokenSettings,
 )
-from router.departure import Signer, Signing
+from router.departure import Signed, Signer, Signing
 from router.endpoint import Endpoint, Location, Region
 from router.errors import (
     AttemptsFailedError,
@@ -105,6 +106,8 @@ __all__ = [
     "RouterError",
     "Secret",
     "ServiceError",
+    "SignSettings",
+    "Signed",
     "Signer",
     "Signing",
     "SigningError",

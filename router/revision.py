@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["refuse_what_is_missing", "refuse_what_needs_a_new_router", "unmoved"]
 
-FIXED = ("geo", "clock", "token", "limits", "probe", "tls", "http2")
+FIXED = ("geo", "clock", "token", "sign", "limits", "probe", "tls", "http2")
 
 
 def unmoved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> set[str]:

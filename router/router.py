@@ -16,6 +16,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from router.addressing import Addresses
+from router.auth.shelf import OWN
+from router.auth.signers import Signers
+from router.auth.sources import settings_for, source_of
 from router.background import Background
 from router.balance.pool import Cooling, EndpointPool
 from router.balance.ranking import seen_from
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from router.auth.grant import Grant, TokenForm
+    from router.auth.static import TokenSource
     from router.auth.token import TokenManager
     from router.balance.decision import Decision
     from router.balance.ranking import Ranked
@@ -55,6 +58,7 @@ __all__ = ["Router"]
 
 LOOK_AGAIN = 0.01
 RERANK_EVERY = 0.5
+NS = 1e9
 
 
 class Router:
@@ -65,6 +69,7 @@ class Router:
         config: str | Path | Config,
         *,
         signer: Signer | None = None,
+        token: TokenSource | None = None,
         conversation_began: Began | None = None,
     ) -> None:
         """Take a Config, or the path of a YAML file.
@@ -72,7 +77,10 @@ class Router:
         Args:
             config: what to route among, and how.
             signer: makes the headers that prove a request; it runs for each attempt when its
-                headers leave, so that a signature covers the same time that they carry.
+                headers leave, so that a signature covers the same time that they carry. It takes
+                the place of the `sign:` section.
+            token: returns the access token, and takes the place of the `token:` section; it runs
+                behind the requests, see `auth.static`.
             conversation_began: tells when the conversation of a request began that was answered
                 with 428, for callers that do not say so in their Options.
 
@@ -83,6 +91,7 @@ class Router:
         refuse_what_is_missing(loaded)
         self._chance = random.Random()
         self._signer = signer
+        self._token_source = token
         self._began = conversation_began
         self._closed = False
         self._lock = threading.Lock()
@@ -98,14 +107,16 @@ class Router:
         path: str | Path,
         *,
         signer: Signer | None = None,
+        token: TokenSource | None = None,
         conversation_began: Began | None = None,
     ) -> Self:
         """Return a Router configured by a YAML file; arguments and errors as for Router."""
-        return cls(load(path), signer=signer, conversation_began=conversation_began)
+        return cls(load(path), signer=signer, token=token, conversation_began=conversation_began)
 
     # -- wiring
 
     def _assemble(self, config: Config) -> None:
+        self._signers = Signers(self._signer, config.sign)
         self.tls = TlsContext(config.tls)
         self.wire_tls = TlsContext(config.tls) if config.http2 else self.tls  # ALPN differs
         self.places = Places(config.geo)
@@ -126,7 +137,7 @@ class Router:
             chance=self._chance,
             note=self._journal.note,
             told=self.pool.set_skew,
-            signed=self._signer is not None,
+            signed=self._signers.sign is not None,
         )
         self.clock = self.keeper.clock
         self.budget = RetryBudget(config.failover.retry_budget)
@@ -141,7 +152,7 @@ class Router:
         self.config = config
         self.addresses = Addresses(config.endpoints, config.hosts)
         anew = {b"host"}
-        if config.token is not None:
+        if self.tokens is not None:
             anew.add(b"authorization")
         if config.clock is not None and config.clock.header is not None:
             anew.add(config.clock.header.lower().encode("ascii"))
@@ -158,7 +169,9 @@ class Router:
             budget=self.budget,
             hedging=self._hedging,
             verdicts=self.verdicts,
-            signer=self._signer,
+            signer=self._signers.sign,
+            unready=self._signers.unready,
+            apart=any(endpoint.reach != OWN for endpoint in config.endpoints),
             began=self._began,
             gaps=self.gaps,
         )
@@ -169,16 +182,17 @@ class Router:
             self._hedging = Hedging(settings, self.budget)
 
     def _token_manager(self, config: Config) -> TokenManager | None:
-        if config.token is None:
+        settings = settings_for(config.token, self._token_source)
+        if settings is None:
             return None
-        from router.auth.oauth import OAuthFetcher  # noqa: PLC0415 - loaded when used
         from router.auth.token import TokenManager  # noqa: PLC0415 - loaded when used
 
-        settings, tls = config.token, self.tls
-
-        async def fetch(form: TokenForm) -> Grant:
-            return await OAuthFetcher(settings, ssl_context=tls())(form)
-
+        fetch = source_of(
+            settings,
+            self._token_source,
+            tls=self.tls,
+            wall=lambda: self.clock.time_ns() / NS,
+        )
         return TokenManager(
             settings, fetch=fetch, spawn=self._background.spawn, random=self._chance
         )
@@ -207,6 +221,7 @@ class Router:
                 self.pool, config.probe, tls=self.tls, chance=self._chance, times=self.keeper
             )
             jobs.append(prober.run())
+        jobs += self._signers.jobs()
         if self._synchroniser is not None:
             jobs.append(self._synchroniser.run())
         return jobs

@@ -30,7 +30,17 @@ LAYERS = (
         "limits",
         "auth.token",
     }
-    | {"auth.grant", "auth", "attempt", "call", "lease", "desk", "addressing", "snapshot"}
+    | {
+        "auth.grant",
+        "auth",
+        "auth.shelf",
+        "attempt",
+        "call",
+        "lease",
+        "desk",
+        "addressing",
+        "snapshot",
+    }
     | {"departure", "streams"},
     {
         "again",
@@ -49,6 +59,7 @@ LAYERS = (
         "clock.exchange",
         "clock.sync",
         "auth.oauth",
+        "auth.sources",
         "router",
         "transport",
         "placing",
@@ -61,6 +72,9 @@ LAYERS = (
 )
 FOREIGN = {
     "httpx": {"transport", "client", "auth.oauth"},
+    "joserfc": {"auth.assertion"},
+    "cryptography": {"auth.assertion"},
+    "botocore": {"auth.sigv4"},
     "httpx2": {"httpx2"},
     "httpcore": set(),
     "geoip2": {"geo.database", "geo.place"},

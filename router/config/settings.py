@@ -28,13 +28,13 @@ from router.config.fields import (
     SkewErrors,
     Statuses,
     Target,
-    Text,
-    Url,
 )
 from router.config.section import Section
+from router.config.signing import SignSettings
 from router.config.skew_errors import KNOWN
 from router.config.streams import OptionalDuration, Stall
 from router.config.timescale import mixture
+from router.config.tokens import SigningAlgorithm, TokenUrls, Word, token_problems
 from router.endpoint import Endpoint
 from router.errors import ConfigError
 from router.units import Count, Duration, Flag, PositiveDuration, Share
@@ -50,6 +50,7 @@ __all__ = [
     "Limits",
     "Precondition",
     "Probe",
+    "SignSettings",
     "TlsSettings",
     "TokenSettings",
 ]
@@ -108,37 +109,68 @@ class ClockSettings(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSettings(Section):
-    """Where the one shared access token comes from (OAuth 2.0, RFC 6749).
+    """Where the one shared access token comes from (OAuth 2.0, RFC 6749), or which key it is.
 
     Attributes:
-        grant: `client_credentials` or `refresh_token`.
-        url: the token endpoint.
+        grant: `client_credentials` or `refresh_token`; `static` for a key that is at hand,
+            `callable` for what `Router(token=…)` returns.
+        url: the token endpoint, or a list of them in order of preference.
         client_id: the client's public name.
         client_secret: its secret, sent as `auth` says.
         refresh_token: the first one, for the grant of that name; rotated ones are kept in memory.
         scope: words asked for, separated by spaces.
         audience: asked for where the server wants it.
-        auth: how the client proves itself: HTTP Basic, or fields in the form.
+        auth: how the client proves itself: HTTP Basic, fields in the form, or a signed assertion.
+        private_key: the key of `private_key_jwt`: a JWK, or PEM whose lines end in backslash n.
+        private_key_file: a PEM or JWK file in its place; it is read for each token request.
+        key_id: which of the client's keys it is, where the server wants to be told.
+        algorithm: how assertions are signed, such as RS256; left out: as the key suggests.
+        assertion_audience: whom assertions are for; left out: the token endpoint that is asked.
+        file: a file with the static key and nothing else; a change is noticed within a minute, and
+            at once where an endpoint answers 401.
+        value: the static key itself.
         refresh_before: seconds before expiry at which a new token is fetched in the background.
-        timeout: seconds one token request may take.
+        timeout: seconds one token request may take, at each of the endpoints.
     """
 
-    grant: Literal["client_credentials", "refresh_token"] = "client_credentials"
-    url: Url
-    client_id: Text
+    grant: Literal["client_credentials", "refresh_token", "static", "callable"] = (
+        "client_credentials"
+    )
+    url: TokenUrls = ()
+    client_id: Word = ""
     client_secret: SecretField = None
     refresh_token: SecretField = None
     scope: OptionalText = None
     audience: OptionalText = None
-    auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt"] = (
+        "client_secret_basic"
+    )
+    private_key: SecretField = None
+    private_key_file: FilePath = None
+    key_id: OptionalText = None
+    algorithm: SigningAlgorithm = None
+    assertion_audience: OptionalText = None
+    file: FilePath = None
+    value: SecretField = None
     refresh_before: Duration = 60.0
     timeout: PositiveDuration = 10.0
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The token endpoints, the preferred one first."""
+        return (self.url,) if isinstance(self.url, str) else self.url
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What a token can come from: the endpoints, or the one place of a key."""
+        if self.grant == "static":
+            return ("token.value" if self.file is None else str(self.file),)
+        return ("Router(token=…)",) if self.grant == "callable" else self.urls
+
     def check(self) -> None:
-        if self.grant == "refresh_token" and not self.refresh_token:
-            raise ConfigError("refresh_token: the grant refresh_token needs one to start with")
-        if self.grant == "client_credentials" and not self.client_secret:
-            raise ConfigError("client_secret: the grant client_credentials needs it")
+        problems = [*token_problems(self)]
+        if problems:
+            raise ConfigError(*problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +330,7 @@ class Config(Section):
         geo: where this host is, and which database places addresses.
         clock: how requests are stamped with the time; left out: they are not stamped.
         token: where the shared access token comes from; left out: none is sent.
+        sign: what else proves a request: a key in a header, or a signature; left out: nothing.
         limits: one limit for all regions together.
         probe: how endpoints are measured.
         failover: when and how a request is tried again.
@@ -312,6 +345,7 @@ class Config(Section):
     geo: GeoSettings = field(default_factory=GeoSettings)
     clock: ClockSettings | None = None
     token: TokenSettings | None = None
+    sign: SignSettings | None = None
     limits: Limits = field(default_factory=Limits)
     probe: Probe = field(default_factory=Probe)
     failover: Failover = field(default_factory=Failover)

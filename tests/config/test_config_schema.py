@@ -68,7 +68,6 @@ def test_what_is_required_in_python_is_required_in_the_file() -> None:
     required = {section.__name__: section_schema(section).get("required") for section in SECTIONS}
     assert {name: keys for name, keys in required.items() if keys} == {
         "Endpoint": ["url"],
-        "TokenSettings": ["url", "client_id"],
     }
     assert schema()["required"] == ["endpoints"]
 

@@ -53,6 +53,7 @@ from router.errors import (
 )
 from router.failover.precondition import Began, Refused
 from router.options import Options
+from router.rates import Bound, EndpointLimits
 from router.router import Router
 from router.secret import Secret
 from router.streams.resume import Broken
@@ -72,6 +73,7 @@ __all__ = [
     "AttemptsFailedError",
     "Backoff",
     "Began",
+    "Bound",
     "Broken",
     "CallerError",
     "Client",
@@ -82,6 +84,7 @@ __all__ = [
     "ConfigError",
     "DeadlineError",
     "Endpoint",
+    "EndpointLimits",
     "Failover",
     "GeoError",
     "GeoSettings",

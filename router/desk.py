@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from router.failover.precondition import Began
     from router.failover.verdict import Verdict
     from router.limits.limiter import Limiter
+    from router.limits.usage import Usage
 
 __all__ = ["Desk"]
 
@@ -40,4 +41,5 @@ class Desk:
     verdicts: Mapping[int, Verdict]
     signer: Signer | None = None
     began: Began | None = None
+    used: Usage | None = None
     gaps: Gaps = field(default_factory=Gaps)

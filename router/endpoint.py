@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
+from router.rates import OwnLimits
 from router.units import Count, Flag, Parsed, parse_fields
 
 __all__ = ["Endpoint", "Location", "Origin", "Region", "parse_origin"]
@@ -188,6 +189,8 @@ class Endpoint:
         address: connect to this IP address instead of resolving the host; Host and TLS name stay.
         anycast: one address answers in many places, so no place is expected of it.
         repeat: what may be repeated of what was sent here, in place of `failover.repeat`.
+        limits: what it takes of its own, such as {concurrency: 10, rate: 50/s}; at its limit it is
+            passed over, unless all are.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -202,6 +205,7 @@ class Endpoint:
     address: Annotated[str | None, Parsed(_parse_address)] = None
     anycast: Flag = False
     repeat: Literal["safe", "rejected", "always"] | None = None
+    limits: OwnLimits = None
 
     def __post_init__(self) -> None:
         parse_fields(self)

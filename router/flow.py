@@ -30,7 +30,7 @@ from router.failover.verdict import SendFailure, Verdict
 from router.flight import Flight
 from router.lease import Lease
 from router.limits.acquire import acquire
-from router.outcome import Outcome, acquit, conclude, judge, learn, note, outran
+from router.outcome import Outcome, acquit, bill, conclude, judge, learn, note, outran
 
 if TYPE_CHECKING:
     from router.auth.token import Token
@@ -102,7 +102,8 @@ async def attempt(
     `runner` is its part in a race against another attempt, `permit` what was taken for it already.
     """
     began = port.now()
-    lease = Lease(permit or await admitted(call, desk, port))
+    permit = permit or await admitted(call, desk, port)
+    lease = Lease(permit)
     try:
         token = await current_token(call, desk, port)
         await settled_clock(call, desk, port)
@@ -112,12 +113,15 @@ async def attempt(
         if runner is not None:
             call.tried.add(choice.endpoint.name)  # who runs against it goes elsewhere
         flight = take_off(call, desk, port, began=began, holds=(choice, lease, token, runner))
+        flight.permit = permit
         outcome = await exchange(call, desk, port, flight)
         if outcome.answer is None:
             lease.give_back()
     except Cooling as cooling:
+        permit.cancel(port.now())
         lease.give_back()
-        return Outcome(Verdict.COOLING, later=max(0.0, cooling.until - port.now()))
+        later = max(0.0, cooling.until - port.now())
+        return Outcome(Verdict.COOLING, later=later, full=cooling.full)
     except BaseException:
         lease.give_back()
         raise
@@ -164,14 +168,22 @@ async def read(call: Call, desk: Desk, port: Port, outcome: Outcome) -> Outcome:
         if flight.outrun:
             outran(call, desk, flight)
         raise
+    bill(desk, flight, outcome, now=port.now())
     flight.lease.give_back()
     return outcome
 
 
 async def admitted(call: Call, desk: Desk, port: Port) -> Permit:
     """Take a permit of the one limit, in turn."""
-    cost = call.options.cost
-    return await acquire(desk.limiter, port, deadline=call.deadline, cost=cost)
+    options = call.options
+    return await acquire(
+        desk.limiter,
+        port,
+        call.deadline,
+        options.cost,
+        costs=options.costs,
+        priority=options.priority,
+    )
 
 
 def choose(call: Call, desk: Desk, port: Port) -> Choice:

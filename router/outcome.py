@@ -6,12 +6,19 @@ Rule 2: an endpoint is blamed only for what is its own doing.
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.attempt import Attempt
-from router.errors import AttemptsFailedError, DeadlineError, RetryLaterError, RouterError
+from router.errors import (
+    AttemptsFailedError,
+    DeadlineError,
+    LimitError,
+    RetryLaterError,
+    RouterError,
+)
 from router.failover.backoff import jittered
 from router.failover.later import retry_after
 from router.failover.verdict import (
@@ -21,6 +28,10 @@ from router.failover.verdict import (
     is_idempotent,
     verdict_of_status,
 )
+from router.limits.headers import said
+from router.limits.told import LONGEST
+from router.limits.usage import Used
+from router.options import parse_cost
 
 if TYPE_CHECKING:
     from router.balance.pool import Choice
@@ -28,8 +39,11 @@ if TYPE_CHECKING:
     from router.desk import Desk
     from router.flight import Flight
     from router.lease import Lease
+    from router.limits.headers import Word
 
-__all__ = ["Outcome", "acquit", "conclude", "judge", "learn", "note", "outran"]
+__all__ = ["Outcome", "acquit", "bill", "conclude", "judge", "learn", "note", "outran"]
+
+LOG = logging.getLogger("router.limits")
 
 PATIENCE = 1.0
 AS_USUAL = 2.0
@@ -49,6 +63,8 @@ class Outcome:
     Attributes:
         flight: the attempt; None: nothing was sent.
         later: seconds for which the server, or every server, asked to be left alone.
+        full: whether nobody asked for that, but every endpoint is at its own limit.
+        words: what the server says of its own limits.
     """
 
     verdict: Verdict
@@ -56,6 +72,8 @@ class Outcome:
     flight: Flight | None = None
     failure: SendFailure | None = None
     later: float | None = None
+    full: bool = False
+    words: tuple[Word, ...] = ()
 
 
 def judge(call: Call, desk: Desk, answer: Answer, flight: Flight, *, time_refused: bool) -> Outcome:
@@ -66,10 +84,15 @@ def judge(call: Call, desk: Desk, answer: Answer, flight: Flight, *, time_refuse
     hopeless = verdict is Verdict.UNAUTHORISED and flight.token is None
     if hopeless or verdict in call.corrected or answer.status in call.once:
         verdict = Verdict.DELIVERED
-    later = None
+    later: float | None = None
+    words: tuple[Word, ...] = ()
+    if desk.limiter.limits.learn:
+        words = said(answer.headers, lambda: desk.keeper.clock.time_ns() / NS)
     if verdict is Verdict.REJECTED:
         later = retry_after(answer.headers, lambda: desk.keeper.clock.time_ns() / NS)
-    return Outcome(verdict, answer=answer, flight=flight, later=later)
+        if later is None and answer.status == TOO_MANY:
+            later = max((word.reset for word in words if word.remaining <= 0), default=None)
+    return Outcome(verdict, answer=answer, flight=flight, later=later or None, words=words)
 
 
 def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: float) -> None:
@@ -78,6 +101,8 @@ def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: floa
         learn_lateness(call, desk, flight, outcome)
         return
     choice, answer = flight.choice, outcome.answer
+    if answer is not None:
+        learn_limits(desk, flight, outcome, now)
     longest = min(desk.failover.attempt_timeout, max(PATIENCE, AS_USUAL * choice.predicted))
     if outcome.failure is not None and flight.unseen > MOSTLY:
         desk.pool.heard(choice)
@@ -101,6 +126,35 @@ def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: floa
         leave_alone(desk, choice, outcome, status, now)
     if outcome.verdict is Verdict.UNAUTHORISED and desk.tokens is not None and flight.token:
         desk.tokens.reject(flight.token, now)
+
+
+def learn_limits(desk: Desk, flight: Flight, outcome: Outcome, now: float) -> None:
+    """Learn what the service says of its limits.
+
+    What a limit of ours counts, holds ours back. What none counts holds only when nothing is left,
+    and only at the endpoint that said so: others may have limits of their own.
+    """
+    refused = outcome.verdict is Verdict.REJECTED
+    limiter, words = desk.limiter, outcome.words
+    limiter.heard(flight.permit, now, words=words, refused=refused)
+    used_up = [w.reset for w in words if w.remaining <= 0 and w.of not in limiter.counted]
+    if used_up and max(used_up) > 0 and not refused:
+        desk.pool.cool(flight.choice, min(max(used_up), LONGEST), now=now)
+        limiter.hold(desk.pool.all_cool_until(now))
+
+
+def bill(desk: Desk, flight: Flight, outcome: Outcome, *, now: float) -> None:
+    """Settle what the request cost, if the caller's hook finds that in the answer."""
+    answer = outcome.answer
+    if desk.used is None or answer is None or answer.content is None:
+        return
+    try:
+        used = desk.used(Used(answer.status, tuple(answer.headers), answer.content))
+        cost, costs = (None, ()) if used is None else parse_cost(used, least=-1.0)
+    except Exception as error:  # noqa: BLE001 - the caller's own code; the answer is good
+        LOG.warning("the hook that tells what requests cost raised %s", type(error).__name__)
+        return
+    flight.permit.settle(now, cost=cost, costs=costs)
 
 
 def learn_lateness(call: Call, desk: Desk, flight: Flight, outcome: Outcome) -> None:
@@ -190,6 +244,12 @@ def conclude(call: Call, outcome: Outcome, now: float) -> tuple[Answer, Lease | 
         return answer, None if flight is None else flight.lease
     if call.kept is not None and not any(a.maybe_processed for a in call.attempts):
         return call.kept, None
+    if outcome.full and not call.attempts:
+        raise LimitError(
+            f"every endpoint is at its own limit for {outcome.later:.3g} s more at least, "
+            "which is past the request's deadline",
+            retry_after=outcome.later,
+        )
     if outcome.verdict is Verdict.COOLING and not call.attempts:
         raise RetryLaterError(
             f"every endpoint asked to be left alone for {outcome.later:.1f} s more, "

@@ -21,6 +21,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from router.accounting import bill
 from router.again import late_after, may_hedge, next_wait, spare_permit
 from router.balance.pool import Choice, Cooling
 from router.call import KEPT_WITHIN, Timeouts
@@ -30,7 +31,7 @@ from router.failover.verdict import SendFailure, Verdict
 from router.flight import Flight
 from router.lease import Lease
 from router.limits.acquire import acquire
-from router.outcome import Outcome, acquit, bill, conclude, judge, learn, note, outran
+from router.outcome import Outcome, acquit, conclude, judge, learn, note, outran
 
 if TYPE_CHECKING:
     from router.auth.token import Token

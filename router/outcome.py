@@ -6,11 +6,11 @@ Rule 2: an endpoint is blamed only for what is its own doing.
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from router.accounting import learn_limits
 from router.attempt import Attempt
 from router.errors import (
     AttemptsFailedError,
@@ -29,9 +29,6 @@ from router.failover.verdict import (
     verdict_of_status,
 )
 from router.limits.headers import said
-from router.limits.told import LONGEST
-from router.limits.usage import Used
-from router.options import parse_cost
 
 if TYPE_CHECKING:
     from router.balance.pool import Choice
@@ -41,9 +38,7 @@ if TYPE_CHECKING:
     from router.lease import Lease
     from router.limits.headers import Word
 
-__all__ = ["Outcome", "acquit", "bill", "conclude", "judge", "learn", "note", "outran"]
-
-LOG = logging.getLogger("router.limits")
+__all__ = ["Outcome", "acquit", "conclude", "judge", "learn", "note", "outran"]
 
 PATIENCE = 1.0
 AS_USUAL = 2.0
@@ -126,35 +121,6 @@ def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: floa
         leave_alone(desk, choice, outcome, status, now)
     if outcome.verdict is Verdict.UNAUTHORISED and desk.tokens is not None and flight.token:
         desk.tokens.reject(flight.token, now)
-
-
-def learn_limits(desk: Desk, flight: Flight, outcome: Outcome, now: float) -> None:
-    """Learn what the service says of its limits.
-
-    What a limit of ours counts, holds ours back. What none counts holds only when nothing is left,
-    and only at the endpoint that said so: others may have limits of their own.
-    """
-    refused = outcome.verdict is Verdict.REJECTED
-    limiter, words = desk.limiter, outcome.words
-    limiter.heard(flight.permit, now, words=words, refused=refused)
-    used_up = [w.reset for w in words if w.remaining <= 0 and w.of not in limiter.counted]
-    if used_up and max(used_up) > 0 and not refused:
-        desk.pool.cool(flight.choice, min(max(used_up), LONGEST), now=now)
-        limiter.hold(desk.pool.all_cool_until(now))
-
-
-def bill(desk: Desk, flight: Flight, outcome: Outcome, *, now: float) -> None:
-    """Settle what the request cost, if the caller's hook finds that in the answer."""
-    answer = outcome.answer
-    if desk.used is None or answer is None or answer.content is None:
-        return
-    try:
-        used = desk.used(Used(answer.status, tuple(answer.headers), answer.content))
-        cost, costs = (None, ()) if used is None else parse_cost(used, least=-1.0)
-    except Exception as error:  # noqa: BLE001 - the caller's own code; the answer is good
-        LOG.warning("the hook that tells what requests cost raised %s", type(error).__name__)
-        return
-    flight.permit.settle(now, cost=cost, costs=costs)
 
 
 def learn_lateness(call: Call, desk: Desk, flight: Flight, outcome: Outcome) -> None:

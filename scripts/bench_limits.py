@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What the limiter costs: python scripts/bench_limits.py [--quick].
 
-One bar: to take a permit of a limit of this process and to give it back costs at most 2 µs, for a
-rate, for a concurrency and for both. Beside it, in the same run: aiolimiter and limits (in memory),
-where they are installed (the dependency group `bench`).
+One bar: to take a permit of a limit of this process costs at most 2 µs, for a rate, for a
+concurrency and for both, and to give it back is in that. Beside it, in the same run: aiolimiter and
+limits (in memory), where they are installed (the dependency group `bench`); they give nothing back.
 
 Rule 1: what is compared takes turns, and medians are compared, so that a noisy machine is noisy to
         all of them alike.
@@ -23,6 +23,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import router
+from router.limits.headers import said
 from router.limits.limiter import Limiter
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ BAR = 2.0
 HIGH, HIGHER = router.Rate(1e7, 1.0), router.Rate(1e8, 1.0)
 JUDGED = ("router: rate", "router: concurrency", "router: rate and concurrency")
 CHANCE = random.Random(1)
-
-Turn = "Callable[[int], float]"
 
 
 def main() -> int:
@@ -74,6 +73,9 @@ def ours() -> dict[str, Callable[[int], float]]:
         "router: rate": cycle(rate=HIGH, burst=10_000_000),
         "router: concurrency": cycle(concurrency=100),
         "router: rate and concurrency": cycle(rate=HIGH, burst=10_000_000, concurrency=100),
+        "router: two rates": cycle(rate=(HIGH, HIGHER)),
+        "router: requests and tokens, settled": settled(),
+        "router: an answer's headers, six of limits": answers(),
     }
 
 
@@ -86,6 +88,39 @@ def cycle(**limits: Any) -> Callable[[int], float]:
         began = time.perf_counter()
         for _ in range(count):
             admit(now()).give_back()  # type: ignore[union-attr]
+        return time.perf_counter() - began
+
+    return turn
+
+
+def settled() -> Callable[[int], float]:
+    """Return what times permits that reserve tokens, give them back and settle them."""
+    limiter = Limiter(router.Limits(rate=(HIGH, router.Bound(HIGHER, of="tokens"))))
+    reserved, used = (("tokens", 1200.0),), (("tokens", 800.0),)
+
+    def turn(count: int) -> float:
+        admit, now = limiter.admit, time.monotonic
+        began = time.perf_counter()
+        for _ in range(count):
+            permit = admit(now(), costs=reserved)
+            permit.give_back()  # type: ignore[union-attr]
+            permit.settle(now(), costs=used)  # type: ignore[union-attr]
+        return time.perf_counter() - began
+
+    return turn
+
+
+def answers() -> Callable[[int], float]:
+    """Return what times the reading of an answer's headers, which is not on the way to a permit."""
+    headers = [(b"Content-Type", b"application/json"), *((b"X-%d" % n, b"1") for n in range(9))]
+    for of in (b"requests", b"tokens"):
+        headers += [(b"x-ratelimit-limit-" + of, b"5000"), (b"x-ratelimit-reset-" + of, b"12ms")]
+        headers.append((b"x-ratelimit-remaining-" + of, b"4999"))
+
+    def turn(count: int) -> float:
+        began = time.perf_counter()
+        for _ in range(count):
+            said(headers, time.time)
         return time.perf_counter() - began
 
     return turn

@@ -33,6 +33,7 @@ LAYERS = (
     | {"auth.grant", "auth", "attempt", "call", "lease", "desk", "addressing", "snapshot"}
     | {"departure", "streams"},
     {
+        "accounting",
         "again",
         "flight",
         "flow",

@@ -16,6 +16,7 @@ from router.cli.check import check
 from router.cli.clock import clock
 from router.cli.config import config
 from router.cli.explain import explain
+from router.cli.limits import limits
 from router.cli.probe import probe
 from router.cli.rank import rank
 from router.cli.vantage import vantage
@@ -65,5 +66,5 @@ def commands(context: click.Context) -> None:
     context.call_on_close(lambda: logger.removeHandler(handler))
 
 
-for command in (probe, rank, explain, vantage, clock, check, config):
+for command in (probe, rank, explain, vantage, clock, limits, check, config):
     commands.add_command(command)

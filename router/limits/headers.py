@@ -7,7 +7,7 @@
     RateLimit-Limit, -Remaining, -Reset                       (its drafts before the eighth)
 
 Rule 1: what cannot be read says nothing; a word without what remains, or without when that
-        changes, is none.
+        changes, is none, nor is one about a limit of 0.
 Rule 2: a reset that is an instant is read against the answer's own Date; without one, against ours.
 Rule 3: of two words about one thing the one with less left counts, then the one that lasts longer.
 Rule 4: no more than `MOST_FIELDS` fields and `LONGEST` characters of each are looked at.
@@ -15,6 +15,7 @@ Rule 4: no more than `MOST_FIELDS` fields and `LONGEST` characters of each are l
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Word", "said"]
 
+DATE = "date"
+LISTS = frozenset({"ratelimit", "ratelimit-policy"})
+STRUCTURED = ""
 UNDER_WAY = "concurrent-requests"  # a window, which no time resets
 MOST_FIELDS = 32
 LONGEST = 1000
@@ -72,24 +76,44 @@ def said(headers: Iterable[tuple[bytes, bytes]], wall: Callable[[], float]) -> t
         headers: the answer's, as they came.
         wall: tells the present in seconds since 1970; asked only where nothing else is known.
     """
-    fields: dict[str, str] = {}
-    date = b""
+    told: dict[str, dict[str, str]] = {}
+    date, count = b"", 0
     for name, value in headers:
-        lower = name.lower()
-        if b"ratelimit" in lower and len(value) <= LONGEST and len(fields) < MOST_FIELDS:
-            key = lower.decode("latin-1")
-            before = fields.get(key)
-            text = value.decode("latin-1").strip()
-            fields[key] = text if before is None else f"{before}, {text}"
-        elif lower == b"date":
+        kind = _kind(name)
+        if kind is None:
+            continue
+        of, key = kind
+        if key == DATE:
             date = value
-    return _words(fields, lambda: _sent(date, wall)) if fields else ()
+        elif len(value) <= LONGEST and count < MOST_FIELDS:
+            count += 1
+            figures = told.setdefault(of, {})
+            text, before = value.decode("latin-1").strip(), figures.get(key)
+            figures[key] = text if before is None else f"{before}, {text}"
+    return _words(told, lambda: _sent(date, wall)) if told else ()
 
 
-def _words(fields: dict[str, str], sent: Callable[[], float]) -> tuple[Word, ...]:
-    found = [*_flat(fields, sent), *_structured(fields)]
+@functools.lru_cache(1024)
+def _kind(name: bytes) -> tuple[str, str] | None:
+    """Return what a field counts and which figure it holds; None: it is none of these."""
+    lower = name[:LONGEST].lower().decode("latin-1")
+    if lower == DATE:
+        return "", DATE
+    if lower in LISTS:
+        return STRUCTURED, lower
+    match = FLAT.fullmatch(lower)
+    if match is None:
+        return None
+    return match["of"] or match["of2"] or REQUESTS, match["key"] or match["key2"]
+
+
+def _words(told: dict[str, dict[str, str]], sent: Callable[[], float]) -> tuple[Word, ...]:
+    found = _structured(told.pop(STRUCTURED, {}))
+    found += [w for of, figures in told.items() if (w := _word(of, figures, sent)) is not None]
+    if len(found) > 1:
+        found.sort(key=lambda word: (word.remaining, -word.reset))
     words: dict[str, Word] = {}
-    for word in sorted(found, key=lambda word: (word.remaining, -word.reset)):
+    for word in found:
         words.setdefault(word.of, word)
     return tuple(words.values())
 
@@ -104,22 +128,13 @@ def _sent(date: bytes, wall: Callable[[], float]) -> float:
 # -- a field for each figure
 
 
-def _flat(fields: dict[str, str], sent: Callable[[], float]) -> list[Word]:
-    told: dict[str, dict[str, str]] = {}
-    for name, text in fields.items():
-        match = FLAT.fullmatch(name)
-        if match is not None:
-            of = match["of"] or match["of2"] or REQUESTS
-            told.setdefault(of, {})[match["key"] or match["key2"]] = text
-    return [word for of, figures in told.items() if (word := _word(of, figures, sent)) is not None]
-
-
 def _word(of: str, figures: dict[str, str], sent: Callable[[], float]) -> Word | None:
     remaining = _number(figures.get("remaining", ""))
     reset = _reset(figures.get("reset", ""), sent)
     if remaining is None or reset is None:
         return None
-    return Word(of, remaining, reset, _number(figures.get("limit", "")))
+    limit = _number(figures.get("limit", ""))
+    return None if limit == 0 else Word(of, remaining, reset, limit)
 
 
 def _number(text: str) -> float | None:

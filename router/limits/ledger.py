@@ -37,12 +37,15 @@ class Ledger:
         single: the quota, if it is the only one, local and of requests.
     """
 
-    __slots__ = ("bounds", "quotas", "single", "told")
+    __slots__ = ("_least", "bounds", "quotas", "single", "told")
 
     def __init__(self, bounds: Sequence[Bound], quota: Callable[[Bound], Quota] = Local) -> None:
         self.bounds = tuple(bounds)
         self.quotas = tuple(quota(bound) for bound in self.bounds)
         self.told = Told(self.bounds)
+        self._least = math.inf
+        if all(bound.of == REQUESTS for bound in self.bounds):
+            self._least = min((quota.most for quota in self.quotas), default=math.inf)
         self.single: Local | None = None
         if len(self.bounds) == 1 and self.bounds[0].of == REQUESTS:
             only = self.quotas[0]
@@ -54,6 +57,8 @@ class Ledger:
         Raises:
             OptionsError: it is above the burst of one, or no cost at all.
         """
+        if self._least < math.inf and 0 < cost <= self._least:
+            return (cost,) * len(self.bounds)
         named = dict(costs)
         charges = tuple(
             cost if bound.of == REQUESTS else named.get(bound.of, bound.cost)

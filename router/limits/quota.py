@@ -86,9 +86,10 @@ class Local:
 
     def take(self, cost: float, now: float) -> float | None:
         """Take `cost`, if all of it is there."""
-        if self._gcra.wait(self.tat, now, cost) > 0:
+        begins = max(self.tat, now)
+        if begins + (cost - self.most) * self.interval - now > 0:  # as `Gcra.wait` reckons
             return None
-        self.tat = self._gcra.spend(self.tat, now, cost)
+        self.tat = begins + cost * self.interval
         return self.tat + self.refunded
 
     def give_back(self, cost: float, receipt: float, now: float) -> float:

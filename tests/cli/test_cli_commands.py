@@ -15,7 +15,7 @@ from router.version import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = [["probe"], ["rank"], ["explain"], ["check"], ["vantage"], ["clock"]]
+COMMANDS = [["probe"], ["rank"], ["explain"], ["check"], ["vantage"], ["clock"], ["limits"]]
 COMMANDS += [["config", "schema"]]
 BLOCKED = """
 import sys

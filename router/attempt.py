@@ -137,8 +137,8 @@ class Trace:
     def settle(self, cost: float | Mapping[str, float]) -> None:
         """Say what the request cost in the end, as `Options.cost`: the limiter gets the rest back.
 
-        It may be said while the body is read or later, and again: the last word counts. What has
-        been refilled meanwhile does not come back; what was used beyond the cost is taken then.
+        It may be said while the body is read or later. What was not used comes back once, as far
+        as it was not refilled meanwhile; what was used beyond the cost is taken then.
 
         Raises:
             OptionsError: the cost is not of that form.

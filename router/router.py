@@ -386,7 +386,8 @@ class Router:
         return describe(
             ranking=self.pool.ranking(self.now()),
             keeper=self.keeper,
-            limiter=standing(self.limiter, self.now()),
+            limiter=self.limiter,
+            limits=standing(self.limiter, self.now()),
             budget=self.budget,
         )
 

@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from router.balance.ranking import Ranked
     from router.clock.keeper import Keeper
     from router.failover.budget import RetryBudget
+    from router.limits.limiter import Limiter
 
 __all__ = ["describe"]
 
 
 def describe(
-    *, ranking: Iterable[Ranked], keeper: Keeper, limiter: dict[str, Any], budget: RetryBudget
+    *,
+    ranking: Iterable[Ranked],
+    keeper: Keeper,
+    limiter: Limiter,
+    limits: dict[str, Any],
+    budget: RetryBudget,
 ) -> dict[str, Any]:
     """Return the state of a router's parts; times are milliseconds."""
     stamp = keeper.clock.now()
@@ -33,7 +39,8 @@ def describe(
             "bound_ms": None if stamp.bound_ns == UNBOUNDED else stamp.bound_ns / 1e6,
             "unsure_stamps": 0 if keeper.stamper is None else keeper.stamper.unsure,
         },
-        "limiter": limiter,
+        "limiter": {"in_use": limiter.in_use, "waiting": limiter.waiting},
+        "limits": limits,
         "retry_budget": {"tokens": budget.tokens, "full": budget.full},
     }
 

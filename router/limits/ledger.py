@@ -2,8 +2,8 @@
 
 Rule 1: all or nothing. A request takes its cost of every rate at once, or of none.
 Rule 2: a cost is checked before anything is taken: what no wait would ever admit is refused.
-Rule 3: what is settled is bounded. Nobody gives back more than was taken, nor twice; what was used
-        beyond what was taken is taken then, and whoever comes next waits for it.
+Rule 3: what is settled is bounded. Nobody gives back more than was taken, and that once; what was
+        used beyond what was taken is taken then, and whoever comes next waits for it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Costs = Iterable[tuple[str, float]]
 
 __all__ = ["Ledger"]
+
+USED = -math.inf
+"""In place of a receipt that was used, or where nothing was taken."""
 
 
 class Ledger:
@@ -83,7 +86,7 @@ class Ledger:
             return None
         receipts: list[float] = []
         for quota, charge in zip(self.quotas, charges, strict=True):
-            receipt = quota.take(charge, now) if charge else -math.inf
+            receipt = quota.take(charge, now) if charge else USED
             if receipt is None:
                 self._undo(charges, receipts, now)
                 return None
@@ -100,14 +103,16 @@ class Ledger:
     def settle(self, permit: Permit, cost: float | None, costs: Costs, now: float) -> None:
         """Let a request have cost so much in the end; None, and what is not named, stay."""
         named = dict(costs)
-        used = []
+        used, receipts = [], list(permit.receipts)
         for place, bound in enumerate(self.bounds):
-            taken = permit.charges[place]
-            now_used = cost if bound.of == REQUESTS else named.get(bound.of)
-            used.append(taken if now_used is None else now_used)
-            spare = taken - used[-1]
-            if spare > 0:
-                self.quotas[place].give_back(spare, permit.receipts[place], now)
-            elif spare < 0:
-                self.quotas[place].spend(-spare, permit.at)
-        permit.charges = tuple(used)
+            taken, quota = permit.charges[place], self.quotas[place]
+            told = cost if bound.of == REQUESTS else named.get(bound.of)
+            if told is None or (told < taken and receipts[place] == USED):
+                told = taken
+            if told < taken:
+                quota.give_back(taken - told, receipts[place], now)
+                receipts[place] = USED
+            elif told > taken:
+                quota.spend(told - taken, permit.at)
+            used.append(told)
+        permit.charges, permit.receipts = tuple(used), tuple(receipts)

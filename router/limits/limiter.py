@@ -124,13 +124,18 @@ class Limiter:
         with self._lock:
             now = max(now, self._latest)
             wait = self.estimate(now, cost, costs, priority)
-            return Outlook(wait, self._line.ahead(priority), len(self._out) >= self._most)
+            full = len(self._out) >= self._most
+            outlook = Outlook(wait, self._line.ahead(priority), full)
+        self._conclude([])
+        return outlook
 
     def lefts(self, now: float) -> list[tuple[Bound, float]]:
         """Return each rate with what could be taken of it at once."""
         with self._lock:
             quotas = zip(self._ledger.bounds, self._ledger.quotas, strict=True)
-            return [(bound, quota.left(now)) for bound, quota in quotas]
+            lefts = [(bound, quota.left(now)) for bound, quota in quotas]
+        self._conclude([])
+        return lefts
 
     def words(self) -> dict[str, tuple[Word, float]]:
         """Return the last words of the service on its own limits, each with when it came."""

@@ -36,11 +36,9 @@ class Outlook:
 
 
 def standing(limiter: Limiter, now: float) -> dict[str, Any]:
-    """Return how a limiter stands; times are seconds from `now`."""
+    """Return how the limits stand; times are seconds from `now`."""
     most = limiter.most
     return {
-        "in_use": limiter.in_use,
-        "waiting": limiter.waiting,
         "concurrency": None if math.isinf(most) else int(most),
         "rates": [
             {"rate": str(bound.rate), "of": bound.of, "burst": bound.most, "left": left}

@@ -5,13 +5,14 @@ leased from a store spends what it was given, and is refilled in the background;
 came, it tells the limiter (`Limiter.replenished`).
 
 Rule 1: a quota is called under the limiter's lock, and takes no lock of its own beyond arithmetic.
-Rule 2: `take` takes all or nothing. Whoever gets a receipt may give back up to what was taken.
+Rule 2: `take` takes all or nothing. With its receipt up to what was taken may be given back, once.
 Rule 3: what is given back is as if it had never been taken: a rate's bound holds for what was used,
         counted from when it was taken. So what has drained away since then does not come back.
 
 How rule 3 is kept: a GCRA drains in order. What was taken when the TAT was `due` has drained by
-then, however little of it was used; of the part that is left at `now`, others' refunds are taken
-off, since they drained before. The receipt is `due` plus all refunds until then.
+then, however little of it was used; of the part that is left at `now`, refunds of what was taken
+before are taken off, since that makes it drain earlier. The receipt is `due` plus all such refunds
+until then. A refund of what was taken last has nobody behind it, and is as if nothing had been.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ class Quota(Protocol):
         ...
 
     def give_back(self, cost: float, receipt: float, now: float) -> float:
-        """Take back what a receipt's holder did not use; return how much of it came back."""
+        """Take back what a receipt's holder did not use; return how much of it came back.
+
+        It is called at most once with a receipt.
+        """
         ...
 
     def spend(self, cost: float, now: float) -> None:
@@ -63,7 +67,7 @@ class Local:
 
     Attributes:
         tat: its theoretical arrival time, in monotonic seconds.
-        refunded: seconds of the TAT that came back so far.
+        refunded: seconds of the TAT that came back so far from before others.
     """
 
     __slots__ = ("_gcra", "allowance", "interval", "most", "refunded", "tat")
@@ -97,8 +101,9 @@ class Local:
         seconds = min(cost * self.interval, receipt - self.refunded - now)
         if seconds <= 0:
             return 0.0
+        if receipt != self.tat + self.refunded:  # else nobody is behind it
+            self.refunded += seconds
         self.tat -= seconds
-        self.refunded += seconds
         return seconds / self.interval
 
     def spend(self, cost: float, now: float) -> None:

@@ -28,7 +28,7 @@ def config(regions: Regions, **limits: Any) -> router.Config:
 
 
 def left(client: router.Client) -> float:
-    found = client.router.snapshot()["limiter"]["rates"]
+    found = client.router.snapshot()["limits"]["rates"]
     return float(found[-1]["left"])
 
 
@@ -69,7 +69,7 @@ def test_what_answers_say_is_shown_and_obeyed(regions: Regions) -> None:
         region.respond = lambda _: Reply(headers=said)
     with router.Client(config(regions, rate=router.Rate(1000, 1.0))) as client:
         client.get("/")
-        told = client.router.snapshot()["limiter"]["told"]["requests"]
+        told = client.router.snapshot()["limits"]["told"]["requests"]
         assert (told["limit"], told["remaining"]) == (50, 1)
         assert told["reset_s"] == pytest.approx(30, abs=1)
         soon = {"router": router.Options(deadline=2.0)}

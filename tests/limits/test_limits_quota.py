@@ -34,7 +34,6 @@ def test_what_has_drained_meanwhile_does_not_come_back() -> None:
     assert receipt is not None
     assert quota.take(1, 58.0) is not None
     assert quota.give_back(10, receipt, 58.5) == pytest.approx(1.5)
-    assert quota.give_back(10, receipt, 58.5) == 0
     assert quota.give_back(10, receipt, 70.0) == 0
     assert quota.left(70.0) == 10
 
@@ -48,6 +47,17 @@ def test_others_refunds_drain_before_one_s_own() -> None:
     assert quota.take(1, 13.9) is not None
     assert quota.give_back(10, second, 14.0) == pytest.approx(1)
     assert quota.left(14.0) <= 20 - 0.9 + ROUNDING
+
+
+def test_what_was_taken_and_undone_at_once_costs_others_no_refund() -> None:
+    quota = local(burst=20)
+    receipt = quota.take(10, 0.0)
+    assert receipt is not None
+    for _ in range(100):
+        vain = quota.take(5, 1.0)
+        assert vain is not None
+        assert quota.give_back(5, vain, 1.0) == pytest.approx(5)
+    assert quota.give_back(10, receipt, 1.0) == pytest.approx(9)
 
 
 def test_what_was_used_beyond_is_paid_by_whoever_comes_next() -> None:
@@ -68,22 +78,24 @@ def test_in_no_window_more_is_used_than_the_rate_and_the_burst_allow(
 ) -> None:
     """Refunds count from when the cost was taken: what remains is what was used."""
     quota, now, burst = local(per_second), 100.0, 10
-    taken: list[list[float]] = []  # when, how much of it is used, the receipt
+    taken: list[list[float]] = []  # when, and how much of it is used
+    receipts: list[tuple[list[float], float]] = []
     for kind, gap, whole, which in steps:
         now, cost = now + gap, float(whole)
         if kind == "take":
             now += quota.wait(cost, now)
             receipt = quota.take(cost, now)
             assert receipt is not None
-            taken.append([now, cost, receipt])
-        elif taken:
-            entry = taken[-1 - which % len(taken)]
-            back = quota.give_back(min(cost, entry[1]), entry[2], now)
+            taken.append([now, cost])
+            receipts.append((taken[-1], receipt))
+        elif receipts:
+            entry, receipt = receipts.pop(-1 - which % len(receipts))
+            back = quota.give_back(min(cost, entry[1]), receipt, now)
             assert 0 <= back <= min(cost, entry[1]) + ROUNDING
             entry[1] -= min(cost, entry[1])
     for first in range(len(taken)):
         used = 0.0
-        for when, cost, _ in taken[first:]:
+        for when, cost in taken[first:]:
             used += cost
             assert used <= per_second * (when - taken[first][0]) + burst + ROUNDING * per_second
 

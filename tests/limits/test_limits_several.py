@@ -88,15 +88,17 @@ def test_nobody_gives_back_more_than_was_reserved() -> None:
     assert [left for _, left in limiter.lefts(0.0)] == pytest.approx([5.0, 30.0])
 
 
-def test_the_last_word_on_a_cost_counts() -> None:
+def test_a_cost_may_be_settled_upwards_at_any_time_and_downwards_once() -> None:
     limiter = make(rate=BOTH)
     permit = granted(limiter.admit(0.0, costs=[("tokens", 10.0)]))
     permit.settle(0.0, costs=[("tokens", 25.0)])
     assert limiter.lefts(0.0)[1][1] == pytest.approx(5.0)
     permit.settle(0.0, costs=[("tokens", 20.0)])
     assert limiter.lefts(0.0)[1][1] == pytest.approx(10.0)
-    permit.settle(0.0, costs=[("tokens", 55.0)])
-    assert limiter.peek(0.0, costs=[("tokens", 1.0)]).wait == pytest.approx(26.0)
+    permit.settle(0.0, costs=[("tokens", 0.0)])
+    assert limiter.lefts(0.0)[1][1] == pytest.approx(10.0)
+    permit.settle(0.0, costs=[("tokens", 35.0)])
+    assert limiter.peek(0.0, costs=[("tokens", 1.0)]).wait == pytest.approx(6.0)
 
 
 def test_a_copy_of_a_permit_settles_nothing() -> None:

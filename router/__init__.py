@@ -54,6 +54,7 @@ from router.errors import (
 )
 from router.failover.precondition import Began, Refused
 from router.options import Options
+from router.rates import Bound, EndpointLimits
 from router.router import Router
 from router.secret import Secret
 from router.streams.resume import Broken
@@ -73,6 +74,7 @@ __all__ = [
     "AttemptsFailedError",
     "Backoff",
     "Began",
+    "Bound",
     "Broken",
     "CallerError",
     "Client",
@@ -83,6 +85,7 @@ __all__ = [
     "ConfigError",
     "DeadlineError",
     "Endpoint",
+    "EndpointLimits",
     "Failover",
     "GeoError",
     "GeoSettings",

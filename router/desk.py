@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from router.failover.precondition import Began
     from router.failover.verdict import Verdict
     from router.limits.limiter import Limiter
+    from router.limits.usage import Usage
 
 __all__ = ["Desk"]
 
@@ -47,4 +48,5 @@ class Desk:
     unready: Callable[[], bool] = bool
     apart: bool = False
     began: Began | None = None
+    used: Usage | None = None
     gaps: Gaps = field(default_factory=Gaps)

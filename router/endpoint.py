@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from router.rates import OwnLimits
 from router.units import Count, Flag, Parsed, parse_fields
 
 __all__ = ["Endpoint", "Location", "Origin", "Reach", "Region", "parse_origin"]
@@ -199,6 +200,8 @@ class Endpoint:
         repeat: what may be repeated of what was sent here, in place of `failover.repeat`.
         audience: whom its access token is for, in place of `token.audience`.
         scope: what its access token may do, in place of `token.scope`.
+        limits: what it takes of its own, such as {concurrency: 10, rate: 50/s}; at its limit it is
+            passed over, unless all are.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -215,6 +218,7 @@ class Endpoint:
     repeat: Literal["safe", "rejected", "always"] | None = None
     audience: Annotated[str | None, Parsed(_parse_words)] = None
     scope: Annotated[str | None, Parsed(_parse_words)] = None
+    limits: OwnLimits = None
 
     def __post_init__(self) -> None:
         parse_fields(self)

@@ -22,6 +22,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from router.accounting import bill
 from router.again import late_after, may_hedge, next_wait, spare_permit
 from router.auth.shelf import OWN
 from router.balance.pool import Choice, Cooling
@@ -106,7 +107,8 @@ async def attempt(
     `runner` is its part in a race against another attempt, `permit` what was taken for it already.
     """
     began = port.now()
-    lease = Lease(permit or await admitted(call, desk, port))
+    permit = permit or await admitted(call, desk, port)
+    lease = Lease(permit)
     try:
         if not desk.apart:
             await current_token(call, desk, port)
@@ -118,14 +120,17 @@ async def attempt(
         if runner is not None:
             call.tried.add(choice.endpoint.name)  # who runs against it goes elsewhere
         flight = take_off(call, desk, port, began=began, holds=(choice, lease, token, runner))
+        flight.permit = permit
         outcome = await exchange(call, desk, port, flight)
         if runner is not None:
             runner.through()
         if outcome.answer is None:
             lease.give_back()
     except Cooling as cooling:
+        permit.cancel(port.now())
         lease.give_back()
-        return Outcome(Verdict.COOLING, later=max(0.0, cooling.until - port.now()))
+        later = max(0.0, cooling.until - port.now())
+        return Outcome(Verdict.COOLING, later=later, full=cooling.full)
     except BaseException:
         lease.give_back()
         raise
@@ -173,6 +178,7 @@ async def read(call: Call, desk: Desk, port: Port, outcome: Outcome) -> Outcome:
         if flight.outrun:
             give_up(call, desk, port, flight)
         raise
+    bill(desk, flight, outcome, now=port.now())
     flight.lease.give_back()
     return outcome
 
@@ -202,8 +208,15 @@ async def read_as_it_is(call: Call, outcome: Outcome, port: Port) -> None:
 
 async def admitted(call: Call, desk: Desk, port: Port) -> Permit:
     """Take a permit of the one limit, in turn."""
-    cost = call.options.cost
-    return await acquire(desk.limiter, port, deadline=call.deadline, cost=cost)
+    options = call.options
+    return await acquire(
+        desk.limiter,
+        port,
+        call.deadline,
+        options.cost,
+        costs=options.costs,
+        priority=options.priority,
+    )
 
 
 def choose(call: Call, desk: Desk, port: Port) -> Choice:

@@ -25,7 +25,7 @@ from router.balance.ranking import seen_from
 from router.config import Config, load
 from router.config.settings import Hedge
 from router.desk import Desk
-from router.errors import ClosedError, RetryLaterError
+from router.errors import ClosedError, LimitError, RetryLaterError
 from router.failover.budget import RetryBudget
 from router.failover.hedging import Hedging
 from router.failover.verdict import verdicts
@@ -33,6 +33,7 @@ from router.forks import register
 from router.journal import Journal
 from router.latency.prober import Prober, probe_all
 from router.limits.limiter import Limiter
+from router.limits.outlook import standing
 from router.options import NO_OPTIONS
 from router.placing import Places
 from router.revision import refuse_what_is_missing, refuse_what_needs_a_new_router, unmoved
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from router.balance.ranking import Ranked
     from router.departure import Signer
     from router.failover.precondition import Began
+    from router.limits.outlook import Outlook
+    from router.limits.usage import Usage
     from router.options import Options
 
 __all__ = ["Router"]
@@ -71,6 +74,7 @@ class Router:
         signer: Signer | None = None,
         token: TokenSource | None = None,
         conversation_began: Began | None = None,
+        used: Usage | None = None,
     ) -> None:
         """Take a Config, or the path of a YAML file.
 
@@ -83,6 +87,8 @@ class Router:
                 behind the requests, see `auth.static`.
             conversation_began: tells when the conversation of a request began that was answered
                 with 428, for callers that do not say so in their Options.
+            used: tells what a request cost in the end, from an answer that was read at once, such
+                as `limits.usage.tokens_used`; the limiter gets the rest back.
 
         Raises:
             ConfigError: the configuration is wrong; nothing was started.
@@ -93,6 +99,7 @@ class Router:
         self._signer = signer
         self._token_source = token
         self._began = conversation_began
+        self._used = used
         self._closed = False
         self._lock = threading.Lock()
         self._background = Background(self._jobs)
@@ -173,6 +180,7 @@ class Router:
             unready=self._signers.unready,
             apart=any(endpoint.reach != OWN for endpoint in config.endpoints),
             began=self._began,
+            used=self._used,
             gaps=self.gaps,
         )
 
@@ -308,6 +316,7 @@ class Router:
             NoEndpointError: they leave no endpoint, or only drained ones.
             DeadlineError: no endpoint is near enough for the deadline.
             RetryLaterError: every endpoint that they leave asked to be left alone.
+            LimitError: every endpoint that they leave is at its own limit.
         """
         now = self.now()
         self.pool.check(options)
@@ -316,9 +325,23 @@ class Router:
             return self.pool.explain(options, now=now, within=within)
         except Cooling as cooling:
             wait = max(0.0, cooling.until - now)
+            if cooling.full:
+                raise LimitError(
+                    f"every endpoint is at its own limit for {wait:.3g} s more", retry_after=wait
+                ) from None
             raise RetryLaterError(
                 f"every endpoint asked to be left alone for {wait:.1f} s more", retry_after=wait
             ) from None
+
+    def peek(self, options: Options = NO_OPTIONS) -> Outlook:
+        """Return what a request would meet at the limiter now; nothing is taken.
+
+        Raises:
+            OptionsError: its cost is above the burst.
+        """
+        return self.limiter.peek(
+            self.now(), cost=options.cost, costs=options.costs, priority=options.priority
+        )
 
     async def measure(
         self, count: int = 5, *, told: Callable[[str, bool], None] = lambda *_: None
@@ -385,6 +408,7 @@ class Router:
             ranking=self.pool.ranking(self.now()),
             keeper=self.keeper,
             limiter=self.limiter,
+            limits=standing(self.limiter, self.now()),
             budget=self.budget,
         )
 

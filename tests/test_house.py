@@ -17,7 +17,7 @@ PACKAGE = Path(router.__file__).parent
 # values → decisions → flow → world → surfaces: a layer imports from its own and from those before.
 LAYERS = (
     {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks", "hosts"}
-    | {"vocabulary", "wellformed"}
+    | {"vocabulary", "wellformed", "rates"}
     | {"geo.regions", "geo.data"},
     {
         "geo",
@@ -43,6 +43,7 @@ LAYERS = (
     }
     | {"departure", "streams"},
     {
+        "accounting",
         "again",
         "flight",
         "flow",

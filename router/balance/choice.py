@@ -32,11 +32,15 @@ RETURNED, HELD, ANSWERED = 0, 1, 2
 
 
 class Cooling(Exception):  # noqa: N818 - a fact for the flow, not an error of ours
-    """Every endpoint that may serve asked to be left alone until `until` (monotonic seconds)."""
+    """Every endpoint that may serve asked to be left alone until `until` (monotonic seconds).
 
-    def __init__(self, until: float) -> None:
+    `full`: nobody asked, but all are at the limits that they have of their own.
+    """
+
+    def __init__(self, until: float, *, full: bool = False) -> None:
         super().__init__(until)
         self.until = until
+        self.full = full
 
 
 class Choice:

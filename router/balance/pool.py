@@ -150,7 +150,7 @@ class EndpointPool:
             within: seconds that are left; who cannot answer in that time is left out.
 
         Raises:
-            Cooling: those that may serve asked to be left alone.
+            Cooling: those that may serve asked to be left alone, or are at their own limits.
             NoEndpointError: the constraints leave none.
             DeadlineError: none is near enough for the time that is left.
         """
@@ -160,7 +160,13 @@ class EndpointPool:
             if options.constrained or now >= slate.fresh_until:
                 slate = self._roster.slate(options, now)
             state, why = slate.pick(), slate.why
-            if tried or state is None or options.affinity is not None or state.least_rtt > within:
+            if (
+                tried
+                or state is None
+                or options.affinity is not None
+                or state.least_rtt > within
+                or (state.cap is not None and not state.has_room(options, now))
+            ):
                 state, why = self._considered(slate, state, options, tried, now=now, within=within)
             if options.affinity is not None:
                 self._affinity.pin(options.affinity, state)
@@ -168,6 +174,8 @@ class EndpointPool:
             choice = Choice(state, self, (slate.standing, slate.prices, before, why, within))
             if state.health.cause is not None and self._begins_trial(state, now):
                 choice.trial = choice.undecided = True
+            if state.cap is not None:
+                state.cap.take(options, now)
             state.sent(choice, now)
             return choice
 
@@ -207,6 +215,7 @@ class EndpointPool:
             tried,
             now=now,
             within=within,
+            options=options,
             otherwise=lambda drained: nothing_left(options, drained=drained, allow=roster.allow),
         )
 
@@ -221,7 +230,9 @@ class EndpointPool:
         """Return whether a healthy endpoint is left that this request has not tried."""
         with self._lock:
             return any(
-                state.endpoint.name not in tried and state.availability(now) is Availability.READY
+                state.endpoint.name not in tried
+                and state.availability(now) is Availability.READY
+                and state.has_room(options, now)
                 for state in self._roster.slate(options, now).members
             )
 

@@ -16,6 +16,7 @@ from router.cli.check import check
 from router.cli.clock import clock
 from router.cli.config import config
 from router.cli.explain import explain
+from router.cli.limits import limits
 from router.cli.probe import probe
 from router.cli.rank import rank
 from router.cli.token import token
@@ -66,5 +67,5 @@ def commands(context: click.Context) -> None:
     context.call_on_close(lambda: logger.removeHandler(handler))
 
 
-for command in (probe, rank, explain, vantage, clock, token, check, config):
+for command in (probe, rank, explain, vantage, clock, token, limits, check, config):
     commands.add_command(command)

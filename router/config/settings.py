@@ -9,7 +9,7 @@ Rule 3: a part is handed its own section, never the whole `Config`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from router.config.allow import Allow
@@ -20,7 +20,6 @@ from router.config.fields import (
     Here,
     Hosts,
     OptionalCount,
-    OptionalRate,
     OptionalText,
     Percentile,
     SecretField,
@@ -37,6 +36,7 @@ from router.config.timescale import mixture
 from router.config.tokens import SigningAlgorithm, TokenUrls, Word, token_problems
 from router.endpoint import Endpoint
 from router.errors import ConfigError
+from router.rates import Bound, Rates, parse_rates
 from router.units import Count, Duration, Flag, PositiveDuration, Share
 
 __all__ = [
@@ -179,17 +179,38 @@ class Limits(Section):
 
     Attributes:
         concurrency: requests under way at once, bodies included.
-        rate: requests in a time; spread by GCRA.
+        rate: requests in a time, or a list of rates, each of requests or of another cost, such as
+            `{of: tokens, rate: 40000/minute}`; spread by GCRA.
         burst: how many of them may start at once; a tenth of the rate's events by default.
         queue: how many requests may wait; one more is refused at once.
+        adaptive: fewer under way when the service refuses (429, 503), more again when it answers;
+            never more than `concurrency`.
+        learn: hold back when an answer's headers say that less is left than is thought here.
         share: URL of the Redis that shares the limit among processes.
     """
 
     concurrency: OptionalCount = None
-    rate: OptionalRate = None
+    rate: Rates = ()
     burst: OptionalCount = None
     queue: Count = 10_000
+    adaptive: Flag = False
+    learn: Flag = True
     share: SecretField = None
+
+    def check(self) -> None:
+        bounds = parse_rates(self.rate)
+        if self.burst is not None and (len(bounds) > 1 or any(b.burst for b in bounds)):
+            raise ConfigError(
+                "burst: write it beside the rate that it belongs to: {rate: 20/minute, burst: 2}"
+            )
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """The rates, each with its burst."""
+        bounds = parse_rates(self.rate)
+        if self.burst is None:
+            return bounds
+        return tuple(replace(bound, burst=self.burst) for bound in bounds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

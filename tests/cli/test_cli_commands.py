@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS = [["probe"], ["rank"], ["explain"], ["check"], ["vantage"], ["clock"], ["token"]]
+COMMANDS += [["limits"]]
 COMMANDS += [["config", "schema"]]
 BLOCKED = """
 import sys

@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     from router.balance.ranking import Ranked
     from router.departure import Signer
     from router.failover.precondition import Began
+    from router.latency.prober import Turns
     from router.options import Options
+    from router.shared.sharing import Sharing
 
 __all__ = ["Router"]
 
@@ -112,6 +114,7 @@ class Router:
             allow=config.allow.options(),
             busy=self._background.busy,
         )
+        self.sharing = self._sharing(config)
         self.limiter = Limiter(config.limits)
         self.gaps = Gaps()
         self.tokens = self._token_manager(config)
@@ -126,6 +129,25 @@ class Router:
         self.budget = RetryBudget(config.failover.retry_budget)
         self._hedging = Hedging(config.failover.hedge or Hedge(), self.budget)
         self._adopt(config)
+
+    def _sharing(self, config: Config) -> Sharing | None:
+        self._turns: Turns | None = None
+        if config.shared is None:
+            return None
+        from router.shared.sharing import Sharing  # noqa: PLC0415 - loaded when used
+
+        here = config.geo.here
+        place = None if here is None else str(here)
+        sharing = Sharing(config.shared, place=place, note=self._journal.note)
+        hold = weakref.WeakMethod(self._hold)
+
+        def cooled() -> None:
+            if (found := hold()) is not None:
+                found()
+
+        sharing.gossip(self.pool, cooled=cooled)
+        self._turns = sharing.turns(self.pool) if config.probe.enabled else None
+        return sharing
 
     def _adopt(self, config: Config) -> None:
         """Make `config` the one that new requests see."""
@@ -173,8 +195,13 @@ class Router:
         async def fetch(form: TokenForm) -> Grant:
             return await OAuthFetcher(settings, ssl_context=tls())(form)
 
+        shared = None if self.sharing is None else self.sharing.token(settings)
+
+        async def obtain(form: TokenForm) -> Grant:
+            return await fetch(form) if shared is None else await shared.obtain(form, fetch)
+
         return TokenManager(
-            settings, fetch=fetch, spawn=self._background.spawn, random=self._chance
+            settings, fetch=obtain, spawn=self._background.spawn, random=self._chance
         )
 
     def reset_after_fork(self) -> None:
@@ -184,6 +211,8 @@ class Router:
         self.limiter.reset_after_fork()
         self.budget.reset_after_fork()
         self._hedging.reset_after_fork()
+        if self.sharing is not None:
+            self.sharing.reset_after_fork()
         if self.tokens is not None:
             self.tokens.reset_after_fork()
 
@@ -197,13 +226,22 @@ class Router:
             _rerank(self.pool),
         ]
         if config.probe.enabled:
-            prober = Prober(
-                self.pool, config.probe, tls=self.tls, chance=self._chance, times=self.keeper
-            )
-            jobs.append(prober.run())
+            jobs.append(self._prober(config).run())
+        if self.sharing is not None:
+            jobs.append(self.sharing.run())
         if self._synchroniser is not None:
             jobs.append(self._synchroniser.run())
         return jobs
+
+    def _prober(self, config: Config) -> Prober:
+        return Prober(
+            self.pool,
+            config.probe,
+            tls=self.tls,
+            chance=self._chance,
+            times=self.keeper,
+            turns=self._turns,
+        )
 
     def start(self) -> Router:
         """Start probes and clock synchronisation, unless they run; requests do this themselves."""
@@ -365,6 +403,7 @@ class Router:
             keeper=self.keeper,
             limiter=self.limiter,
             budget=self.budget,
+            shared=None if self.sharing is None else self.sharing.describe(),
         )
 
 

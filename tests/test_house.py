@@ -55,6 +55,7 @@ LAYERS = (
         "timekeeping",
         "revision",
         "journal",
+        "shared",
     }
     | {"client", "httpx2"},
     {"cli", "testing", "__main__", ""},
@@ -73,6 +74,8 @@ FOREIGN = {
     "pydantic": {"config"},
     "click": {"cli"},
     "rich": {"cli"},
+    "redis": {"shared.connect", "shared.store"},
+    "cryptography": {"shared.cipher"},
 }
 
 
@@ -152,7 +155,16 @@ def test_every_module_says_what_it_offers(module: str) -> None:
 
 
 def test_importing_router_loads_nothing_that_it_may_not_need() -> None:
-    heavy = {"pydantic", "yaml", "geoip2", "maxminddb", "aiohttp", "redis", "httpx2"}
+    heavy = {
+        "pydantic",
+        "yaml",
+        "geoip2",
+        "maxminddb",
+        "aiohttp",
+        "redis",
+        "cryptography",
+        "httpx2",
+    }
     program = "import sys, router; print(*{name.partition('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert heavy.isdisjoint(loaded.stdout.decode().split())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from router.config.settings import Failover
 
-__all__ = ["Availability", "Cause", "Health"]
+__all__ = ["Availability", "Cause", "Health", "Standing"]
 
 Cause = Literal["unreachable", "failing"]
 
@@ -45,6 +45,23 @@ class Availability(enum.Enum):
     EJECTED = "ejected"
     COOLING = "cooling"
     DRAINED = "drained"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a process knows of an endpoint, to tell others or to judge what they say.
+
+    Attributes:
+        out_until: when a trial may decide; -inf while it serves.
+        cooling_until: until when it asked to be left alone.
+        answered_at: when it last answered this process's own traffic.
+        failures: of its own traffic there, in a row.
+    """
+
+    out_until: float
+    cooling_until: float
+    answered_at: float
+    failures: int
 
 
 @dataclass(slots=True)
@@ -216,6 +233,13 @@ class Health:
         self.cause = cause
         self._ejected_at = now
         self.ejected_until = max(self.ejected_until, now + self._length)
+
+    def told(self, words: str, *, until: float, now: float) -> None:
+        """Take it out because others did: no failure of its own, so no longer next time."""
+        self.cause = "unreachable"
+        self._ejected_at = now
+        self.ejected_until = until
+        self.trouble = words
 
     def put_off(self, now: float) -> None:
         """Take a trial that decided nothing: the next one has to wait a little."""

@@ -76,6 +76,7 @@ class Health:
         trial: whether the attempt that decides is under way.
         success_at: when traffic last got an answer.
         trouble: the last failure in words, while it matters.
+        hearsay: whether it is out only because other processes say so.
     """
 
     failures: int = 0
@@ -86,6 +87,7 @@ class Health:
     trial: bool = False
     success_at: float = -math.inf
     trouble: str | None = None
+    hearsay: bool = False
     _probe_failed_at: float = -math.inf
     _length: float = 0.0
     _ejected_at: float = -math.inf
@@ -230,7 +232,7 @@ class Health:
         doubled = failover.eject_for * 2.0 ** min(self.ejections, LONGEST_EXPONENT)
         self._length = min(failover.eject_cap, doubled) * chance.uniform(0.8, 1.2)
         self.ejections += 1
-        self.cause = cause
+        self.cause, self.hearsay = cause, False
         self._ejected_at = now
         self.ejected_until = max(self.ejected_until, now + self._length)
 
@@ -240,6 +242,7 @@ class Health:
         self._ejected_at = now
         self.ejected_until = until
         self.trouble = words
+        self.hearsay = True
 
     def put_off(self, now: float) -> None:
         """Take a trial that decided nothing: the next one has to wait a little."""
@@ -253,5 +256,5 @@ class Health:
         self.failures = self.probe_failures = 0
         self.ejected_until = 0.0
         self._ejected_at = -math.inf
-        self.cause = None
+        self.cause, self.hearsay = None, False
         self.trouble = None

@@ -381,6 +381,13 @@ class EndpointPool:
                 state.health.told(words, until=until, now=now)
                 self._learnt(state, None, now)
 
+    def told_back(self, name: str, *, now: float) -> None:
+        """Take back an ejection that rests on what others said, and on nothing else."""
+        with self._lock:
+            if (state := self._roster.states.get(name)) is not None and state.health.hearsay:
+                state.health.recover(now)
+                self._learnt(state, "unreachable", now)
+
     def told_cool(self, name: str, *, until: float) -> None:
         """Leave an endpoint alone until then because it asked others to."""
         with self._lock:

@@ -64,6 +64,10 @@ class Hearing(Protocol):
         """Leave an endpoint out, as others do."""
         ...
 
+    def told_back(self, name: str, *, now: float) -> None:
+        """Take it back, if nothing else speaks against the endpoint."""
+        ...
+
     def told_cool(self, name: str, *, until: float) -> None:
         """Leave an endpoint alone, as it asked others to."""
         ...
@@ -163,8 +167,10 @@ class Gossip:
                 self._heard.told(teller, name, until)
                 told.add(name)
         self._heard.forget(now)
-        for name in told:
-            self._weigh(name, len(names), now)
+        if told:
+            said = {name for kind, name in self._hearsay if kind == OUT}
+            for name in (told | said) & names:
+                self._weigh(name, len(names), now)
 
     def _cool(self, name: str, until: float) -> None:
         self._hearsay[COOL, name] = until
@@ -173,9 +179,12 @@ class Gossip:
 
     def _weigh(self, name: str, population: int, now: float) -> None:
         own = self._pool.standing(name)
-        if own is None or own.out_until > now:
+        if own is None:
             return
-        if believed(self._heard, name, own, population=population, now=now):
+        if not believed(self._heard, name, own, population=population, now=now):
+            if self._hearsay.pop((OUT, name), None) is not None:
+                self._pool.told_back(name, now=now)
+        elif own.out_until <= now:
             tellers = self._heard.tellers(name, now)
             longest = max(self._heard.out[name].values())
             until = min(longest, now + MOST_TOLD)

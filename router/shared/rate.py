@@ -233,7 +233,8 @@ class SharedRate:
                 self._waking = False
                 nap = await self._exchange()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), nap)
+                    async with asyncio.timeout(nap):
+                        await self._woken.wait()
                 await asyncio.sleep(max(0.0, self._next_ask - self._clock()))
         finally:
             self._loop = None

@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Script", "Store", "StoreError"]
 
-CODES = {"READONLY", "LOADING", "NOAUTH", "WRONGPASS", "NOPERM", "MASTERDOWN", "CLUSTERDOWN"}
-CODES |= {"MISCONF", "OOM", "BUSY", "TRYAGAIN", "NOREPLICAS", "MOVED"}
+CODES = {"MASTERDOWN", "CLUSTERDOWN", "MISCONF", "OOM", "BUSY", "TRYAGAIN", "NOREPLICAS", "NOAUTH"}
+KINDS = {
+    "AuthenticationError": "NOAUTH or WRONGPASS",
+    "BusyLoadingError": "LOADING",
+    "NoPermissionError": "NOPERM",
+    "ReadOnlyError": "READONLY",
+}
+"""redis-py's own names, which stand where it took the server's code away."""
 RECONNECT_WITHIN = 2.0
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
@@ -161,6 +167,8 @@ class Store:
         return answer
 
     async def _ask(self, what: Callable[[], Any], within: float) -> Any:
+        task = asyncio.current_task()
+        cancels = task.cancelling() if task is not None else 0
         try:
             async with asyncio.timeout(within):
                 return await what()
@@ -168,6 +176,9 @@ class Store:
             raise StoreError("no answer in time") from None
         except Exception as error:  # noqa: BLE001 - rule 3
             raise StoreError(_kind(error)) from None
+        finally:
+            if task is not None and task.cancelling() > cancels:
+                raise asyncio.CancelledError  # redis-py now and then makes an error of it
 
     def _fail(self, kind: str) -> None:
         self.up = False
@@ -195,5 +206,5 @@ def _kind(error: Exception) -> str:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OSError):
         cause = cause.__cause__ or cause.__context__
-    kind = type(error).__name__
+    kind = KINDS.get(type(error).__name__, type(error).__name__)
     return kind if cause is None else f"{kind}, {type(cause).__name__}"

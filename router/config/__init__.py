@@ -19,6 +19,7 @@ from router.config.settings import (
     Limits,
     Precondition,
     Probe,
+    ShareSettings,
     TlsSettings,
     TokenSettings,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "Limits",
     "Precondition",
     "Probe",
+    "ShareSettings",
     "TlsSettings",
     "TokenSettings",
     "load",

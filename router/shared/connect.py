@@ -12,6 +12,7 @@ Rule 3: redis-py is imported when it is used, and repeats nothing by itself.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,7 +22,7 @@ from router.errors import ConfigError
 if TYPE_CHECKING:
     from router.secret import Secret
 
-__all__ = ["check_url", "load", "make_client"]
+__all__ = ["check_url", "close_client", "load", "make_client"]
 
 PLAIN = ("redis", "rediss", "unix")
 CLUSTER = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
@@ -79,6 +80,15 @@ def make_client(url: Secret, *, name: str) -> Any:
         return _client(url.reveal(), name)
     except Exception as error:  # noqa: BLE001 - redis-py's errors may quote the URL
         raise ConfigError(f"share.url: redis-py refuses it ({type(error).__name__})") from None
+
+
+async def close_client(client: Any) -> None:
+    """Close a client's connections, those to Sentinels included."""
+    pool = getattr(client, "connection_pool", None)
+    manager = getattr(pool, "sentinel_manager", None)
+    for each in (client, *getattr(manager, "sentinels", ())):
+        with contextlib.suppress(Exception):
+            await each.aclose()
 
 
 def _client(text: str, name: str) -> Any:

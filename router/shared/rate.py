@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["SharedRate"]
 
 MICRO = 1e6
-SPARE = 1.5
+SPARE = 2.0
 """How much more than what was spent of late is leased."""
 SHORTEST_NAP = 0.002
 LONGEST_NAP = 0.5

@@ -10,12 +10,11 @@ Rule 4: an outage is told once, and so is its end.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from router.shared.connect import make_client
+from router.shared.connect import close_client, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,8 +111,7 @@ class Store:
         """Close the connections; for who has cancelled `run`, and has nothing to say any more."""
         self.up = False
         client, self._client = self._client, None
-        with contextlib.suppress(Exception):
-            await client.aclose()
+        await close_client(client)
 
     async def _connect(self) -> None:
         """Ping until an answer comes, and the next one comes in time."""

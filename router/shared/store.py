@@ -4,13 +4,15 @@ Rule 1: who calls waits at most `timeout` seconds. A call in vain closes the sto
         fail at once, until a ping of its own found that it answers, and quickly.
 Rule 2: a script goes by its hash; a server that lost it (NOSCRIPT) is sent the text.
 Rule 3: an error's text is foreign and may quote a key or a credential: only its kind is passed on.
-Rule 4: an outage is told once, and so is its end.
+Rule 4: an outage is told once, and so is its end. One call in vain is none: a ping has to fail too,
+        or another call soon after.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,8 @@ KINDS = {
 }
 """redis-py's own names, which stand where it took the server's code away."""
 RECONNECT_WITHIN = 2.0
+FIRST_PING_WITHIN = 0.25
+SOON = 5.0
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
 PATIENCE = 1.0
@@ -85,6 +89,8 @@ class Store:
         self._broken = asyncio.Event()
         self.trouble: str | None = None
         """What kind of trouble there is, until it is over."""
+        self._told = False
+        self._failed_at = -math.inf
         self.up = False
         """Whether the last call or ping went well."""
 
@@ -101,11 +107,13 @@ class Store:
     async def run(self) -> None:
         """Connect, and again whenever a call was in vain, until cancelled."""
         self._client, self._broken = make_client(self._url, name=self._name), asyncio.Event()
+        within = RECONNECT_WITHIN
         while True:
-            await self._connect()
+            await self._connect(within)
             self._broken.clear()
             self.up = True
             await self._broken.wait()
+            within = FIRST_PING_WITHIN
 
     async def close(self) -> None:
         """Close the connections; for who has cancelled `run`, and has nothing to say any more."""
@@ -113,19 +121,20 @@ class Store:
         client, self._client = self._client, None
         await close_client(client)
 
-    async def _connect(self) -> None:
+    async def _connect(self, within: float) -> None:
         """Ping until an answer comes, and the next one comes in time."""
         pause = FIRST_PAUSE
         while True:
             try:
-                await self._ask(self._probe, RECONNECT_WITHIN)
+                await self._ask(self._probe, within)
                 await self._ask(self._probe, self.timeout)
             except StoreError as error:
-                self._tell(str(error))
+                self.trouble = str(error)
+                self._tell()
             else:
                 return
             await asyncio.sleep(pause)
-            pause = min(LONGEST_PAUSE, pause * 2)
+            pause, within = min(LONGEST_PAUSE, pause * 2), min(RECONNECT_WITHIN, within * 2)
 
     async def _probe(self) -> None:
         """Write something: a replica and a server without rights answer a ping."""
@@ -179,20 +188,27 @@ class Store:
                 raise asyncio.CancelledError  # redis-py now and then makes an error of it
 
     def _fail(self, kind: str) -> None:
-        self.up = False
-        self._tell(kind)
+        if not self.up:  # others that were under way say the same
+            return
+        self.up, self.trouble = False, kind
+        now = asyncio.get_running_loop().time()
+        if now - self._failed_at < SOON:
+            self._tell()
+        self._failed_at = now
         self._broken.set()
 
-    def _tell(self, kind: str) -> None:
-        if self.trouble is None:
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
             self._note(
-                f"the shared store fails ({kind}): this process goes on with its share of the limit"
+                f"the shared store fails ({self.trouble}): "
+                "this process goes on with its share of the limit"
             )
-        self.trouble = kind
 
     def _recovered(self) -> None:
-        if self.trouble is not None:
-            self.trouble = None
+        self.trouble = None
+        if self._told:
+            self._told = False
             self._note("the shared store is back")
 
 

@@ -99,7 +99,7 @@ class SharedRate:
         self._lock = threading.Lock()
         self._stock = Stock(self.terms.hold)
         self._demand = Demand()
-        self._unmet, self._unmet_until = 0.0, -math.inf
+        self._unmet, self._backlog, self._unmet_until = 0.0, 0.0, -math.inf
         self._short_since: float | None = None
         self._next_ask = -math.inf
         self._granted_at = -math.inf
@@ -129,7 +129,8 @@ class SharedRate:
                 return now
             if self.alone:
                 return self._take_alone(cost, now)
-            wake, _ = self._miss(cost, now)
+            wake, _ = self._look(cost, now)
+            self._unmet = max(self._unmet, cost)
         if wake:
             self._wake()
         return None
@@ -142,20 +143,21 @@ class SharedRate:
                 share = self._alone_share()
                 own = min(cost, share.burst)
                 return share.wait(self._alone_tat, now, own) + (cost - own) * share.interval
-            wake, wait = self._miss(cost - beyond, now)
+            self._backlog = max(self._backlog, cost)
+            wake, wait = self._look(cost - beyond, now)
         if wake:
             self._wake()
         return wait + beyond * self._rate.interval
 
-    def _miss(self, cost: float, now: float) -> tuple[bool, float]:
-        """Note what is missing; return whether to wake the background, and the wait."""
+    def _look(self, cost: float, now: float) -> tuple[bool, float]:
+        """Return whether to wake the background, and the wait."""
         wait = self._stock.wait(cost, now)
         wake = False
         if wait == math.inf:
             wake, wait = self._ask_soon(cost, now)
         if wait > 0:
-            self._unmet = max(self._unmet, cost)
-            self._unmet_until = now + min(wait, LONGEST_WISH) + 2 * self.terms.pace
+            until = now + min(wait, LONGEST_WISH) + 2 * self.terms.pace
+            self._unmet_until = max(self._unmet_until, until)
         return wake, wait
 
     def _ask_soon(self, cost: float, now: float) -> tuple[bool, float]:
@@ -270,10 +272,11 @@ class SharedRate:
     def _wish(self, now: float) -> Wish | None:
         """Return what to ask for; None when there is nothing to ask or to give back."""
         with self._lock:
-            unmet = self._unmet if now < self._unmet_until else 0.0
-            self._unmet = unmet
+            waits = now < self._unmet_until
+            unmet = self._unmet = self._unmet if waits else 0.0
+            backlog, self._backlog = self._backlog if waits else 0.0, 0.0
             lump = unmet if unmet > 1 else 0.0
-            need = self._demand.rate(now) * self.terms.pace * SPARE + unmet
+            need = self._demand.rate(now) * self.terms.pace * SPARE + max(unmet, backlog)
             have = self._stock.left(now)
             if lump and have >= lump:
                 lump = 0.0

@@ -74,10 +74,10 @@ def test_what_is_not_spent_goes_back(server: RedisServer) -> None:
         rate, others = (b.sharing.rate(Rate(10, 60), 10) for b in (made, other))
         made.start()
         other.start()
-        rate.wait(8, time.monotonic())
+        rate.take(8, time.monotonic())
         until(lambda: rate.left(time.monotonic()) >= 8)
         until(lambda: rate.left(time.monotonic()) == 0)
-        others.wait(8, time.monotonic())
+        others.take(8, time.monotonic())
         assert until(lambda: others.take(8, time.monotonic()) is not None) < 1.0
 
 
@@ -85,7 +85,7 @@ def test_a_stopped_process_returns_what_it_holds(server: RedisServer) -> None:
     first = Bench(server.url)
     rate = first.sharing.rate(Rate(10, 60), 10)
     first.start()
-    rate.wait(8, time.monotonic())
+    rate.take(8, time.monotonic())
     until(lambda: rate.left(time.monotonic()) >= 8)
     first.background.stop()
     with bench(server.url) as second:
@@ -106,8 +106,6 @@ def test_a_dear_request_comes_in_its_turn_among_cheap_ones(server: RedisServer) 
             spend_for(others, 0.005)
             now = time.monotonic()
             bought = rate.take(100, now) is not None
-            if not bought:
-                rate.wait(100, now)
         assert bought
 
 
@@ -115,7 +113,7 @@ def test_what_is_given_back_is_spent_again(server: RedisServer) -> None:
     with bench(server.url) as made:
         rate = made.sharing.rate(Rate(10, 60), 10)
         made.start()
-        rate.wait(8, time.monotonic())
+        rate.take(8, time.monotonic())
         until(lambda: rate.take(8, time.monotonic()) is not None)
         now = time.monotonic()
         assert rate.give_back(5, now, now) == 5

@@ -61,6 +61,19 @@ class Wish:
     pending: tuple[float, float] = (0.0, 0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came: units, and the seconds until the first is due and until asking is worth while.
+
+    `anew`: they take the place of the lump that was held.
+    """
+
+    granted: float
+    first: float
+    wait: float
+    anew: bool
+
+
 class SharedRate:
     """Hands out units of one rate; safe to use from any thread."""
 
@@ -254,8 +267,7 @@ class SharedRate:
             return FAILED_NAP
         return self._keep(wish, answer, self._clock())
 
-    async def _ask(self, wish: Wish) -> tuple[float, float, float]:
-        """Return units granted, and seconds until the first is due and until asking is worth it."""
+    async def _ask(self, wish: Wish) -> Answer:
         term = self.terms
         hungry_for = max(4 * term.pace, 0.2)
         args: list[str | float] = [
@@ -266,8 +278,8 @@ class SharedRate:
         ]
         args += [wish.want, wish.lump, wish.change, int(wish.known), hungry_for * MICRO]
         args += [wish.pending[0], wish.pending[1] * MICRO]
-        granted, first, wait = await self._store.call(RATE, self._keys, args)
-        return float(granted), float(first) / MICRO, float(wait) / MICRO
+        granted, first, wait, anew = await self._store.call(RATE, self._keys, args)
+        return Answer(float(granted), float(first) / MICRO, float(wait) / MICRO, bool(int(anew)))
 
     def _wish(self, now: float) -> Wish | None:
         """Return what to ask for; None when there is nothing to ask or to give back."""
@@ -300,19 +312,20 @@ class SharedRate:
         if first:
             self.arrived()
 
-    def _keep(self, wish: Wish, answer: tuple[float, float, float], now: float) -> float:
+    def _keep(self, wish: Wish, answer: Answer, now: float) -> float:
         """Put units in stock; return how long the next exchange can wait."""
-        granted, first, wait = answer
+        granted, wait = answer.granted, answer.wait
         with self._lock:
             self.alone, self._short_since = False, None
             if granted > 0:
-                lump = wish.lump > 0 or wish.pending[0] > 0
-                if wish.pending[0] > 0 and self._stock.pending(now)[0] > 0:
+                if answer.anew and self._stock.pending(now)[0] > 0:
                     self._stock.forget_pending()
-                spacing = 0.0 if lump else self.terms.interval
-                self._stock.lease(granted, first, spacing, now)
+                spacing = 0.0 if wish.lump or answer.anew else self.terms.interval
+                self._stock.lease(granted, answer.first, spacing, now)
                 self._granted_at = now
-                self._unmet_until = max(self._unmet_until, now + max(0.0, first) + self.terms.hold)
+                self._unmet_until = max(
+                    self._unmet_until, now + max(0.0, answer.first) + self.terms.hold
+                )
             hungry = granted == 0 and wish.want + wish.lump > 0
             nap = max(SHORTEST_NAP, wait) if hungry else self.terms.pace
             self._next_ask = now + (min(nap, LONGEST_NAP) if hungry else SHORTEST_NAP)

@@ -27,11 +27,11 @@ else
   tat = tat + change * interval
 end
 tat = math.min(tat, now + ahead + 4 * burst * interval)  -- a server's clock may be set back
-local size, held_due = tonumber(ARGV[10]), now + ARGV[11]
+local size, held_due, anew = tonumber(ARGV[10]), now + ARGV[11], 0
 if size > 0 then  -- units that are due much later: are they due earlier now?
   local without = tat - size * interval
   if math.max(without, now) + (size - burst) * interval < held_due - 1000 then
-    tat, lump, want = without, size, 0
+    tat, lump, want, anew = without, size, 0, 1
   end
 end
 local due = math.max(tat, now)
@@ -60,7 +60,7 @@ if tat > 0 then
   local left = math.ceil(math.max(0, tat - now) / 1000) + 60000
   redis.call('SET', KEYS[1], string.format('%.3f', tat), 'PX', left)
 end
-return {granted, string.format('%.0f', first - now), string.format('%.0f', wait)}
+return {granted, string.format('%.0f', first - now), string.format('%.0f', wait), anew}
 """
 )
 """Leases units of a rate: GCRA, in which a unit may be taken before it is due, but not spent.
@@ -70,7 +70,7 @@ ahead, holder, units wanted, units wanted at once, units spent without leave (or
 negative), whether the holder knows of an earlier state, microseconds for which it counts as hungry,
 units that it holds as a lump and microseconds until those are due: given anew if that is earlier.
 Returns units granted, microseconds until the first of them (or the lump) is due, and until asking
-is worth while.
+is worth while, and whether they take the place of the lump that was held.
 """
 
 PERMITS = Script(

@@ -109,6 +109,14 @@ def test_a_dear_request_comes_in_its_turn_among_cheap_ones(server: RedisServer) 
         assert bought
 
 
+def test_dear_requests_spend_as_much_as_cheap_ones(server: RedisServer) -> None:
+    with bench(server.url) as made:
+        rate = made.sharing.rate(Rate(100, 1), 10)
+        made.start()
+        spent = spend_for(rate, 2.0, cost=4.0)
+        assert 0.85 * 200 <= 4 * len(spent) <= 200 + 15
+
+
 def test_what_is_given_back_is_spent_again(server: RedisServer) -> None:
     with bench(server.url) as made:
         rate = made.sharing.rate(Rate(10, 60), 10)

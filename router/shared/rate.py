@@ -19,25 +19,24 @@ import contextlib
 import math
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.limits.gcra import NEVER_SPENT, Gcra
+from router.shared.alone import Alone
 from router.shared.demand import Demand
-from router.shared.scripts import RATE
+from router.shared.lease_rate import Wish, exchange
 from router.shared.stock import Stock, terms
 from router.shared.store import StoreError
-from router.units import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from router.shared.lease_rate import Answer
     from router.shared.member import Member
     from router.shared.store import Store
+    from router.units import Rate
 
 __all__ = ["SharedRate"]
 
-MICRO = 1e6
 SPARE = 2.0
 """How much more than what was spent of late is leased."""
 SHORTEST_NAP = 0.002
@@ -46,32 +45,6 @@ FAILED_NAP = 0.02
 KNOWN_FOR = 30.0
 """Seconds for which the server surely keeps what it knew (its key outlives it by a minute)."""
 LONGEST_WISH = 60.0
-MOST_OWED = 2.0
-"""Bursts: more is forgiven."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What one exchange asks for, and what it brings back."""
-
-    want: float
-    lump: float
-    change: float
-    known: bool
-    pending: tuple[float, float] = (0.0, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came: units, and the seconds until the first is due and until asking is worth while.
-
-    `anew`: they take the place of the lump that was held.
-    """
-
-    granted: float
-    first: float
-    wait: float
-    anew: bool
 
 
 class SharedRate:
@@ -116,12 +89,9 @@ class SharedRate:
         self._short_since: float | None = None
         self._next_ask = -math.inf
         self._granted_at = -math.inf
-        self._debt = 0.0
         self.alone = False
         """Whether the share serves in place of the fleet's rate."""
-        self._alone_tat = NEVER_SPENT
-        self._share_of = 0
-        self._share = Gcra(self._rate, self._burst)
+        self._share = Alone(self._rate, self._burst)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._waking = False
@@ -153,9 +123,8 @@ class SharedRate:
         beyond = max(0.0, cost - self._burst)
         with self._lock:
             if self.alone:
-                share = self._alone_share()
-                own = min(cost, share.burst)
-                return share.wait(self._alone_tat, now, own) + (cost - own) * share.interval
+                self._share.among(self._member.count)
+                return self._share.wait(cost, now)
             self._backlog = max(self._backlog, cost)
             wake, wait = self._look(cost - beyond, now)
         if wake:
@@ -186,24 +155,11 @@ class SharedRate:
         return wake, left
 
     def _take_alone(self, cost: float, now: float) -> float | None:
-        share = self._alone_share()
-        if share.wait(self._alone_tat, now, min(cost, share.burst)) > 0:
+        self._share.among(self._member.count)
+        if not self._share.take(cost, now):
             return None
-        self._alone_tat = share.spend(self._alone_tat, now, cost)
-        self._owe(cost)
         self._demand.spent(cost, now)
         return now
-
-    def _owe(self, cost: float) -> None:
-        self._debt = min(self._debt + cost, MOST_OWED * self._burst)
-
-    def _alone_share(self) -> Gcra:
-        count = self._member.count
-        if count != self._share_of:
-            rate = Rate(self._rate.events / count, self._rate.seconds)
-            self._share = Gcra(rate, max(1, self._burst // count))
-            self._share_of = count
-        return self._share
 
     def give_back(self, cost: float, receipt: float, now: float) -> float:
         """Take back units that were not used, as far as they have not drained away since.
@@ -214,8 +170,7 @@ class SharedRate:
         units = max(0.0, min(cost, (drained_at - now) / self.terms.interval))
         with self._lock:
             if self.alone:
-                self._debt = max(0.0, self._debt - units)
-                self._alone_tat -= units * self._alone_share().interval
+                self._share.undo(units)
             elif units > 0:
                 self._stock.put_back(units, now)
         return units
@@ -223,9 +178,9 @@ class SharedRate:
     def spend(self, cost: float, now: float) -> None:
         """Take what was used beyond what was taken: it is owed, and all wait for it."""
         with self._lock:
-            self._owe(cost)
+            self._share.owe(cost)
             if self.alone:
-                self._alone_tat = self._alone_share().spend(self._alone_tat, now, cost)
+                self._share.spend(cost, now)
 
     def left(self, now: float) -> float:
         """Return the units that this process has leased and not spent."""
@@ -268,18 +223,7 @@ class SharedRate:
         return self._keep(wish, answer, self._clock())
 
     async def _ask(self, wish: Wish) -> Answer:
-        term = self.terms
-        hungry_for = max(4 * term.pace, 0.2)
-        args: list[str | float] = [
-            term.interval * MICRO,
-            term.burst,
-            term.ahead * MICRO,
-            self._member.name,
-        ]
-        args += [wish.want, wish.lump, wish.change, int(wish.known), hungry_for * MICRO]
-        args += [wish.pending[0], wish.pending[1] * MICRO]
-        granted, first, wait, anew = await self._store.call(RATE, self._keys, args)
-        return Answer(float(granted), float(first) / MICRO, float(wait) / MICRO, bool(int(anew)))
+        return await exchange(self._store, self._keys, self._member.name, self.terms, wish)
 
     def _wish(self, now: float) -> Wish | None:
         """Return what to ask for; None when there is nothing to ask or to give back."""
@@ -296,16 +240,16 @@ class SharedRate:
             want = 0.0 if lump else max(0.0, math.ceil(need) - have)
             want = math.floor(want)
             pending = self._stock.pending(now)
-            if not (lump or want or given_up or pending[0] or self._debt or self.alone):
+            if not (lump or want or given_up or pending[0] or self._share.debt or self.alone):
                 return None
-            change, self._debt = self._debt - given_up, 0.0
+            change, self._share.debt = self._share.debt - given_up, 0.0
             known = self.alone or now - self._granted_at < KNOWN_FOR
             return Wish(want, math.ceil(lump), change, known, pending)
 
     def _failed(self, wish: Wish) -> None:
         """Serve the share from now on; what was reported in vain is reported again."""
         with self._lock:
-            self._owe(max(0.0, wish.change))
+            self._share.owe(max(0.0, wish.change))
             if self._store.starting:
                 return
             first, self.alone = not self.alone, True

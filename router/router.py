@@ -53,9 +53,11 @@ if TYPE_CHECKING:
     from router.balance.ranking import Ranked
     from router.departure import Signer
     from router.failover.precondition import Began
+    from router.latency.prober import Turns
     from router.limits.outlook import Outlook
     from router.limits.usage import Usage
     from router.options import Options
+    from router.shared.sharing import Sharing
 
 __all__ = ["Router"]
 
@@ -136,6 +138,7 @@ class Router:
             allow=config.allow.options(),
             busy=self._background.busy,
         )
+        self.sharing = self._sharing(config)
         self.limiter = Limiter(config.limits)
         self.gaps = Gaps()
         self.tokens = self._token_manager(config)
@@ -150,6 +153,25 @@ class Router:
         self.budget = RetryBudget(config.failover.retry_budget)
         self._hedging = Hedging(config.failover.hedge or Hedge(), self.budget)
         self._adopt(config)
+
+    def _sharing(self, config: Config) -> Sharing | None:
+        self._turns: Turns | None = None
+        if config.shared is None:
+            return None
+        from router.shared.sharing import Sharing  # noqa: PLC0415 - loaded when used
+
+        here = config.geo.here
+        place = None if here is None else str(here)
+        sharing = Sharing(config.shared, place=place, note=self._journal.note)
+        hold = weakref.WeakMethod(self._hold)
+
+        def cooled() -> None:
+            if (found := hold()) is not None:
+                found()
+
+        sharing.gossip(self.pool, cooled=cooled)
+        self._turns = sharing.turns(self.pool) if config.probe.enabled else None
+        return sharing
 
     def _adopt(self, config: Config) -> None:
         """Make `config` the one that new requests see."""
@@ -201,8 +223,13 @@ class Router:
             tls=self.tls,
             wall=lambda: self.clock.time_ns() / NS,
         )
+        shared = None if self.sharing is None else self.sharing.token(settings)
         return TokenManager(
-            settings, fetch=fetch, spawn=self._background.spawn, random=self._chance
+            settings,
+            fetch=fetch,
+            spawn=self._background.spawn,
+            random=self._chance,
+            exchange=shared,
         )
 
     def reset_after_fork(self) -> None:
@@ -212,6 +239,8 @@ class Router:
         self.limiter.reset_after_fork()
         self.budget.reset_after_fork()
         self._hedging.reset_after_fork()
+        if self.sharing is not None:
+            self.sharing.reset_after_fork()
         if self.tokens is not None:
             self.tokens.reset_after_fork()
 
@@ -225,14 +254,23 @@ class Router:
             _rerank(self.pool, self.budget),
         ]
         if config.probe.enabled:
-            prober = Prober(
-                self.pool, config.probe, tls=self.tls, chance=self._chance, times=self.keeper
-            )
-            jobs.append(prober.run())
+            jobs.append(self._prober(config).run())
         jobs += self._signers.jobs()
+        if self.sharing is not None:
+            jobs.append(self.sharing.run())
         if self._synchroniser is not None:
             jobs.append(self._synchroniser.run())
         return jobs
+
+    def _prober(self, config: Config) -> Prober:
+        return Prober(
+            self.pool,
+            config.probe,
+            tls=self.tls,
+            chance=self._chance,
+            times=self.keeper,
+            turns=self._turns,
+        )
 
     def start(self) -> Router:
         """Start probes and clock synchronisation, unless they run; requests do this themselves."""
@@ -410,6 +448,7 @@ class Router:
             limiter=self.limiter,
             limits=standing(self.limiter, self.now()),
             budget=self.budget,
+            shared=None if self.sharing is None else self.sharing.describe(),
         )
 
 

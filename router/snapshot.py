@@ -28,6 +28,7 @@ def describe(
     limiter: Limiter,
     limits: dict[str, Any],
     budget: RetryBudget,
+    shared: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the state of a router's parts; times are milliseconds."""
     stamp = keeper.clock.now()
@@ -41,6 +42,7 @@ def describe(
         },
         "limiter": {"in_use": limiter.in_use, "waiting": limiter.waiting},
         "limits": limits,
+        "shared": shared,
         "retry_budget": {"tokens": budget.tokens, "full": budget.full},
     }
 

@@ -67,6 +67,7 @@ LAYERS = (
         "timekeeping",
         "revision",
         "journal",
+        "shared",
     }
     | {"client", "httpx2"},
     {"cli", "testing", "__main__", ""},
@@ -74,7 +75,6 @@ LAYERS = (
 FOREIGN = {
     "httpx": {"transport", "client", "auth.oauth"},
     "joserfc": {"auth.assertion"},
-    "cryptography": {"auth.assertion"},
     "botocore": {"auth.sigv4"},
     "httpx2": {"httpx2"},
     "httpcore": set(),
@@ -88,6 +88,8 @@ FOREIGN = {
     "pydantic": {"config"},
     "click": {"cli"},
     "rich": {"cli"},
+    "redis": {"shared.connect", "shared.store"},
+    "cryptography": {"auth.assertion", "shared.cipher"},
 }
 
 
@@ -167,7 +169,16 @@ def test_every_module_says_what_it_offers(module: str) -> None:
 
 
 def test_importing_router_loads_nothing_that_it_may_not_need() -> None:
-    heavy = {"pydantic", "yaml", "geoip2", "maxminddb", "aiohttp", "redis", "httpx2"}
+    heavy = {
+        "pydantic",
+        "yaml",
+        "geoip2",
+        "maxminddb",
+        "aiohttp",
+        "redis",
+        "cryptography",
+        "httpx2",
+    }
     program = "import sys, router; print(*{name.partition('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert heavy.isdisjoint(loaded.stdout.decode().split())

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from router.balance.affinity import Affinity
 from router.balance.choice import RETURNED, Choice, Cooling
 from router.balance.constraints import nothing_left
 from router.balance.domains import Domains
-from router.balance.health import Availability
+from router.balance.health import Availability, Standing
 from router.balance.host import Host
 from router.balance.ranking import off, order
 from router.balance.resort import considered
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "Cooling", "EndpointPool"]
 
 FAULT_TOLD_EVERY = 60.0
+MOST_TROUBLED = 1000
 NOBODY: frozenset[str] = frozenset()
 
 
@@ -83,6 +85,8 @@ class EndpointPool:
         self._affinity = Affinity()
         self._domains = Domains()
         self._fault_told = -math.inf
+        self.troubled: deque[str] = deque(maxlen=MOST_TROUBLED)
+        """Endpoints that went out, came back or asked to be left alone, for who tells others."""
         self._now = 0.0
         self._lock = threading.RLock()  # a forgotten lease may come back while it is held
         self.update(endpoints, failover, allow=allow)
@@ -344,6 +348,7 @@ class EndpointPool:
         with self._lock:
             choice.state.cool(now + seconds)
             self._roster.touch()
+            self.troubled.append(choice.state.endpoint.name)
 
     def refused(self, choice: Choice) -> int:
         """Note that it asked for fewer requests; return how often before, since its last answer."""
@@ -374,6 +379,39 @@ class EndpointPool:
                 )
                 self._learnt(state, was, now)
 
+    # -- hearsay
+
+    def standing(self, name: str) -> Standing | None:
+        """Return what is known here of an endpoint, for who tells others."""
+        with self._lock:
+            state = self._roster.states.get(name)
+            if state is None:
+                return None
+            health = state.health
+            out = -math.inf if health.cause is None else health.ejected_until
+            return Standing(out, state.cooling_until, health.success_at, health.failures)
+
+    def told_out(self, name: str, words: str, *, until: float, now: float) -> None:
+        """Leave an endpoint out until then because others do; a probe or a trial ends it."""
+        with self._lock:
+            if (state := self._roster.states.get(name)) is not None and state.health.cause is None:
+                state.health.told(words, until=until, now=now)
+                self._learnt(state, None, now)
+
+    def told_back(self, name: str, *, now: float) -> None:
+        """Take back an ejection that rests on what others said, and on nothing else."""
+        with self._lock:
+            if (state := self._roster.states.get(name)) is not None and state.health.hearsay:
+                state.health.recover(now)
+                self._learnt(state, "unreachable", now)
+
+    def told_cool(self, name: str, *, until: float) -> None:
+        """Leave an endpoint alone until then because it asked others to."""
+        with self._lock:
+            if (state := self._roster.states.get(name)) is not None:
+                state.cool(until)
+                self._roster.touch()
+
     def set_skew(self, name: str, skew: float | None) -> None:
         """Take by how many seconds an endpoint's clock is off, or None once it is not."""
         with self._lock:
@@ -395,6 +433,7 @@ class EndpointPool:
         if (was is None) is (health.cause is None):
             return
         self._roster.touch()
+        self.troubled.append(name)
         if quietly:
             return
         if health.cause is None:

@@ -9,6 +9,7 @@ Rule 3: a part is handed its own section, never the whole `Config`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -27,6 +28,7 @@ from router.config.fields import (
     SkewErrors,
     Statuses,
     Target,
+    Text,
 )
 from router.config.section import Section
 from router.config.signing import SignSettings
@@ -50,12 +52,14 @@ __all__ = [
     "Limits",
     "Precondition",
     "Probe",
+    "ShareSettings",
     "SignSettings",
     "TlsSettings",
     "TokenSettings",
 ]
 
 MOST_ENDPOINTS = 100_000
+KEY_NAME = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 # Four operators, one timescale (UTC without a leap smear). Polled at most every 64 s.
 PUBLIC_SERVERS = ("time.cloudflare.com", "ntp.se", "ptbtime1.ptb.de", "time.nist.gov")
@@ -186,7 +190,7 @@ class Limits(Section):
         adaptive: fewer under way when the service refuses (429, 503), more again when it answers;
             never more than `concurrency`.
         learn: hold back when an answer's headers say that less is left than is thought here.
-        share: URL of the Redis that shares the limit among processes.
+        share: URL of the Redis that shares the limit among processes: short for `share: {url: …}`.
     """
 
     concurrency: OptionalCount = None
@@ -211,6 +215,39 @@ class Limits(Section):
         if self.burst is None:
             return bounds
         return tuple(replace(bound, burst=self.burst) for bound in bounds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareSettings(Section):
+    """What makes many processes one: a Redis or Valkey that they all reach.
+
+    Attributes:
+        url: `redis://`, `rediss://`, `unix://`, `redis+cluster://` or `redis+sentinel://`; options
+            of TLS and others in its query.
+        key: a secret text by which tokens are encrypted there; left out: tokens are not shared.
+        name: begins all keys: processes with the same name share.
+        vantage: processes with the same one share probes and outages; left out: those whose
+            `geo.here` is the same, or those of one host.
+        lease: seconds after which a process that fell silent loses what it held.
+        every: seconds between exchanges while there is traffic; less where the burst is short.
+        timeout: seconds that a request may wait for an answer of the store, once.
+        processes: how many to assume until the store tells.
+    """
+
+    url: SecretField
+    key: SecretField = None
+    name: Text = "router"
+    vantage: OptionalText = None
+    lease: PositiveDuration = 1.0
+    every: PositiveDuration = 0.1
+    timeout: PositiveDuration = 0.05
+    processes: Count = 1
+
+    def check(self) -> None:
+        if self.url is None:
+            raise ConfigError("url: write the URL of a Redis, such as redis://127.0.0.1:6379")
+        if not KEY_NAME.fullmatch(self.name):
+            raise ConfigError("name: write letters, digits, dots and dashes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,6 +390,7 @@ class Config(Section):
         token: where the shared access token comes from; left out: none is sent.
         sign: what else proves a request: a key in a header, or a signature; left out: nothing.
         limits: one limit for all regions together.
+        share: what processes share over Redis; left out: each is for itself.
         probe: how endpoints are measured.
         failover: when and how a request is tried again.
         tls: whom to trust.
@@ -368,6 +406,7 @@ class Config(Section):
     token: TokenSettings | None = None
     sign: SignSettings | None = None
     limits: Limits = field(default_factory=Limits)
+    share: ShareSettings | None = None
     probe: Probe = field(default_factory=Probe)
     failover: Failover = field(default_factory=Failover)
     tls: TlsSettings = field(default_factory=TlsSettings)
@@ -384,8 +423,17 @@ class Config(Section):
         if len(self.endpoints) > MOST_ENDPOINTS:
             raise ConfigError(f"endpoints: at most {MOST_ENDPOINTS}")
         problems = [*_same_names(self.endpoints), *self.allow.problems(self.endpoints)]
+        if self.limits.share is not None and self.share is not None:
+            problems.append("limits.share: it is short for share.url: leave one of the two out")
         if problems:
             raise ConfigError(*problems)
+
+    @property
+    def shared(self) -> ShareSettings | None:
+        """What processes share, in either form."""
+        if self.limits.share is not None:
+            return ShareSettings(url=self.limits.share)
+        return self.share
 
 
 def _same_names(endpoints: tuple[Endpoint, ...]) -> list[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NOT_SHOWN = {
     *{"share", "hedge", "after", "at_most", "stall", "stream_deadline", "connect_timeout"},
     *{"deadline_header", "retry_budget", "statuses", "precondition", "request_id", "max_age"},
-    "wait",
+    *{"wait", "lease", "processes", "vantage"},
 }
 SECRETS = {"CLIENT_ID": "planted-id", "CLIENT_SECRET": "planted-secret"}
 TOKEN = "token: {url: https://auth.example.com/t, client_id: me, client_secret: planted-secret}\n"

@@ -254,7 +254,7 @@ async def placed(call: Call, desk: Desk, port: Port) -> tuple[Choice, Token | No
         token = None if tokens is None else tokens.current(port.now(), endpoint.reach)
         if tokens is None or token is not None:
             return choice, token
-        choice.give_back()
+        choice.cancel()
         try:
             await current_token(call, desk, port, endpoint.reach)
         except TokenError:

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["refuse_what_is_missing", "refuse_what_needs_a_new_router", "unmoved"]
 
-EACH_BY_ITSELF = (
-    "this release limits each process by itself: "
-    "take share out, and divide the limit by the number of processes"
-)
 FIXED = ("geo", "clock", "token", "sign", "limits", "share", "probe", "tls", "http2")
 
 
@@ -31,10 +27,6 @@ def unmoved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> set[str]:
 
 def refuse_what_is_missing(config: Config) -> None:
     """Refuse a setting whose silent absence would break a promise."""
-    if config.limits.share is not None:
-        raise ConfigError(f"limits.share: {EACH_BY_ITSELF}")
-    if config.share is not None and (config.limits.rate or config.limits.concurrency):
-        raise ConfigError(f"share: {EACH_BY_ITSELF}")
     if config.shared is not None:
         _refuse_what_cannot_be_shared(config.shared, token=config.token is not None)
     if config.http2 and importlib.util.find_spec("h2") is None:

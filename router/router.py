@@ -139,7 +139,7 @@ class Router:
             busy=self._background.busy,
         )
         self.sharing = self._sharing(config)
-        self.limiter = Limiter(config.limits)
+        self.limiter = self._limiter(config)
         self.gaps = Gaps()
         self.tokens = self._token_manager(config)
         self.keeper, self._synchroniser = timekeeping(
@@ -172,6 +172,15 @@ class Router:
         sharing.gossip(self.pool, cooled=cooled)
         self._turns = sharing.turns(self.pool) if config.probe.enabled else None
         return sharing
+
+    def _limiter(self, config: Config) -> Limiter:
+        limits, sharing = config.limits, self.sharing
+        if sharing is None:
+            return Limiter(limits)
+        slots = None if limits.concurrency is None else sharing.permits(limits.concurrency)
+        limiter = Limiter(limits, quota=sharing.quota, slots=slots)
+        sharing.when_more_came(limiter.replenished)
+        return limiter
 
     def _adopt(self, config: Config) -> None:
         """Make `config` the one that new requests see."""

@@ -179,7 +179,7 @@ class EndpointPool:
             if state.health.cause is not None and self._begins_trial(state, now):
                 choice.trial = choice.undecided = True
             if state.cap is not None:
-                state.cap.take(options, now)
+                choice.capped = state.cap, state.cap.take(options, now)
             state.sent(choice, now)
             return choice
 
@@ -266,6 +266,14 @@ class EndpointPool:
                     return -math.inf
                 until = min(until, state.cooling_until)
             return until if until < math.inf else -math.inf
+
+    def cancel(self, choice: Choice) -> None:
+        """Do what `Choice.cancel` says."""
+        with self._lock:
+            if choice.capped is not None:
+                (cap, taken), choice.capped = choice.capped, None
+                cap.cancel(taken, self._clock())
+            self.take_back(choice)
 
     def take_back(self, choice: Choice) -> None:
         """Do what `Choice.give_back` says."""

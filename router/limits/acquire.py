@@ -71,7 +71,7 @@ async def _nap(ticket: Ticket, port: Port, deadline: float) -> None:
     """Wait until it is worth polling again."""
     now = port.now()
     wait, left = ticket.wait(now), deadline - now
-    if left <= 0 or (wait is not None and wait > left):
-        raise ticket.refusal(wait, left, now)
+    if left <= 0 or (wait is not None and wait > left and not ticket.guesses):
+        raise ticket.refusal(None if ticket.guesses else wait, left, now)
     with contextlib.suppress(TimeoutError):
         await port.wait(ticket.nudge, min(left if wait is None else wait, LONGEST_NAP))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from router.errors import OptionsError
 from router.limits.ledger import Ledger
+from router.limits.permit import Permit
 
 if TYPE_CHECKING:
     from router.options import Options
@@ -42,6 +43,14 @@ class Cap:
         wait = LOOK_AGAIN if most is not None and in_flight >= most else 0.0
         return max(wait, self._ledger.wait(charges, now))
 
-    def take(self, options: Options, now: float) -> None:
+    def take(self, options: Options, now: float) -> Permit:
         """Take a request that need not wait."""
-        self._ledger.take(self._ledger.charges(options.cost, options.costs), now)
+        charges = self._ledger.charges(options.cost, options.costs)
+        receipts = self._ledger.take(charges, now)
+        return Permit(None, () if receipts is None else charges, receipts or (), now)
+
+    def cancel(self, taken: Permit, now: float) -> None:
+        """Take back what a request took that was not sent."""
+        if taken.charges:
+            costs = [(bound.of, 0.0) for bound in self.limits.bounds]
+            self._ledger.settle(taken, 0.0, costs, now)

@@ -17,7 +17,8 @@ Rule 7: giving back never blocks. It may run in a finalizer, and so on the very 
         the lock: what comes back is laid aside, and whoever holds the lock puts it away.
 
 The lock is held for arithmetic; futures are resolved after it is released, since their callbacks
-belong to others. The tokens of a rate come from a `Quota`, which need not be of this process alone.
+belong to others. The tokens of a rate come from a `Quota`, and what may be under way from `Slots`,
+which need not be of this process alone.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from router.errors import RouterError
     from router.limits.headers import Word
     from router.limits.ledger import Costs
-    from router.limits.quota import Quota
+    from router.limits.quota import Quota, Slots
     from router.rates import Bound
 
     Nudges = list[Future[None]]
@@ -61,9 +62,23 @@ __all__ = ["Limiter", "Permit", "Ticket"]
 class Limiter:
     """Admits requests in order; safe to use from any thread."""
 
-    def __init__(self, limits: Limits, *, quota: Callable[[Bound], Quota] = Local) -> None:
-        """Take what is configured; `quota` makes that from which a rate's tokens come."""
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        quota: Callable[[Bound], Quota] = Local,
+        slots: Slots | None = None,
+    ) -> None:
+        """Take what is configured.
+
+        Args:
+            limits: the `limits:` section.
+            quota: makes that from which a rate's tokens come.
+            slots: what processes may have under way together, none where each is by itself.
+        """
         self.limits = limits
+        self._slots = slots
+        self._look_at = -math.inf
         self._queue_size = limits.queue
         self._most = limits.concurrency or math.inf
         self._window: Window | None = None
@@ -73,7 +88,7 @@ class Limiter:
         self._ledger = Ledger(limits.bounds, quota)
         self._single = self._ledger.single
         self._rated = bool(limits.bounds)
-        self._quick = self._inline = self._single is not None or not self._rated
+        self._quick = self._inline = slots is None and (self._single is not None or not self._rated)
         self._free = not self._rated and self._most == math.inf
         self._words: dict[str, tuple[Word, float]] = {}
         self._latest = -math.inf
@@ -256,12 +271,14 @@ class Limiter:
         """Return the ticket's wait in seconds, for the rates or for a hold, or None for others."""
         wait = None
         with self._lock:
-            ticket.knows_when = False
+            ticket.knows_when = ticket.guesses = False
             if ticket.permit is not None:
                 wait = 0.0
             elif len(self._out) < self._most and self._line.head is ticket:
                 ticket.knows_when = True
                 wait = self._wait_of(ticket.charges, max(now, self._latest))
+                if wait < self._look_at - now:
+                    wait, ticket.guesses = self._look_at - now, True
         self._conclude([])
         return wait
 
@@ -316,7 +333,7 @@ class Limiter:
         """Take back a permit, now or when the lock is free (rule 7)."""
         if self._lock.acquire(blocking=False):  # what most requests meet: nobody waits for it
             try:
-                self._out.discard(permit)
+                self._drop(permit)
             finally:
                 self._lock.release()
             if not self._waiting and not self._laid_aside:
@@ -346,21 +363,29 @@ class Limiter:
         The latest time that is known here may be long past: granted as of then, it would be granted
         once more as of now.
         """
-        if not self._rated:
+        if not self._rated and self._slots is None:
             return self._advance(self._latest)
         head = self._line.head
-        if head is None or len(self._out) >= self._most or head.knows_when:
+        if head is None or len(self._out) >= self._most:
             return []
-        return head.take_nudge()
+        if head.knows_when and not head.guesses:
+            return []
+        return head.take_nudge(surely=True)
 
     def _put_away(self, returned: Permit | Ticket) -> None:
         if isinstance(returned, Permit):
-            self._out.discard(returned)
+            self._drop(returned)
         elif returned.permit is not None:
-            self._out.discard(returned.permit)
+            self._drop(returned.permit)
             returned.permit = None
         elif returned in self._waiting:
             self._line.leave(returned)
+
+    def _drop(self, permit: Permit) -> None:
+        if permit in self._out:
+            self._out.remove(permit)
+            if self._slots is not None:
+                self._slots.give_back()
 
     def _advance(self, now: float) -> Nudges:
         """Grant every head that fits; return the futures to resolve once the lock is released."""
@@ -382,12 +407,22 @@ class Limiter:
         """Return a permit if there is one now."""
         if len(self._out) >= self._most or now < self._held_until:
             return None
+        if self._slots is not None and not self._takes_slot(now):
+            return None
         receipts = self._ledger.take(charges, now)
         if receipts is None:
+            if self._slots is not None:
+                self._slots.give_back()
             return None
         permit = Permit(self, charges, receipts, now)
         self._out.add(permit)
         return permit
+
+    def _takes_slot(self, now: float) -> bool:
+        assert self._slots is not None
+        wait = self._slots.take(now, waiting=max(1, len(self._waiting)))
+        self._look_at = now + wait if wait > 0 else -math.inf
+        return wait <= 0
 
     def _wait_of(self, charges: tuple[float, ...], now: float) -> float:
         return max(self._ledger.wait(charges, now), self._held_until - now)

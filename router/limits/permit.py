@@ -94,11 +94,13 @@ class Ticket:
         permit: granted, and not yet fetched.
         nudge: resolved when it is worth polling; a poll in vain puts a new one in its place.
         knows_when: whether its holder was told a wait, and so polls without a nudge.
+        guesses: whether that wait only says when to look again.
     """
 
     __slots__ = (
         "_limiter",
         "charges",
+        "guesses",
         "key",
         "knows_when",
         "nudge",
@@ -118,6 +120,7 @@ class Ticket:
         self.nudge: Future[None] = Future()
         self.nudged = False
         self.knows_when = False
+        self.guesses = False
 
     @property
     def cost(self) -> float:
@@ -146,7 +149,7 @@ class Ticket:
         `surely`: though it was told a wait, since that may be shorter now.
         """
         if surely:
-            self.knows_when = False
+            self.knows_when = self.guesses = False
         if self.nudged:
             return []
         self.nudged = True

@@ -24,7 +24,22 @@ from router.limits.gcra import NEVER_SPENT, Gcra
 if TYPE_CHECKING:
     from router.rates import Bound
 
-__all__ = ["Local", "Quota"]
+__all__ = ["Local", "Quota", "Slots"]
+
+
+class Slots(Protocol):
+    """The fleet's part of a limit on requests under way; the rules are those of a quota."""
+
+    def take(self, now: float, *, waiting: int = 1) -> float:
+        """Take one and return 0, or return the seconds after which to look again.
+
+        `waiting`: how many requests want one. `Limiter.replenished` may be called earlier.
+        """
+        ...
+
+    def give_back(self) -> None:
+        """Return one. It may be called by a finalizer, whatever its thread is at."""
+        ...
 
 
 class Quota(Protocol):

@@ -65,7 +65,7 @@ class SharedPermits:
 
     def reset_after_fork(self) -> None:
         """Forget what the parent leased, and its requests."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may give back while the background holds it
         self.in_use = 0
         self.allowed = 0
         """How many this process may use while its lease lasts."""

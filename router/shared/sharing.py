@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from router.config.settings import ShareSettings, TokenSettings
+    from router.rates import Bound
     from router.shared.gossip import Hearing
     from router.shared.turns import Probed
     from router.units import Rate
@@ -58,6 +59,11 @@ class Sharing:
         self.keys = Keys(settings.name)
         self.member = Member(assumed=settings.processes, lease=settings.lease)
 
+    def quota(self, bound: Bound) -> SharedRate:
+        """Return the fleet's tokens of a bound; the n-th made is the n-th of each process."""
+        number = sum(isinstance(lease, SharedRate) for lease in self._leases)
+        return self.rate(bound.rate, bound.most, name=f"{number}.{bound.of}")
+
     def rate(self, rate: Rate, burst: int, *, name: str = "main") -> SharedRate:
         """Return a rate that all processes keep together; `name` tells limits apart."""
         part = f"rate:{name}"
@@ -78,6 +84,11 @@ class Sharing:
         )
         self._add(shared)
         return shared
+
+    def when_more_came(self, arrived: Callable[[], None]) -> None:
+        """Have it told whenever units or permits came of what was made so far."""
+        for shared in self._leases:
+            shared.arrived = arrived
 
     def _add(self, shared: SharedRate | SharedPermits) -> None:
         self._leases.append(shared)

@@ -10,6 +10,7 @@ Rule 4: without the store each process fetches a token of its own. Not so by a r
         another may have rotated it, and a server that sees an old one revokes them all. The token
         at hand serves on; who has none gets a TokenError.
 Rule 5: a failure is everybody's for a second: no second process asks a server that just refused.
+        Of several servers each has its own: who is told so goes on to the next one.
 """
 
 from __future__ import annotations
@@ -78,11 +79,12 @@ class Place:
     """What one kind of token is kept under, and what this process knows of it.
 
     Attributes:
-        keys: of the state, the turn, and the last failure.
+        keys: of the state, the turn, and the last failure of the server that is asked.
         had: the fence of the token that this process had last.
         unsaved: what was granted and could not be stored yet.
     """
 
+    part: str
     keys: tuple[str, str, str]
     had: str = ""
     unsaved: tuple[str, Grant] | None = None
@@ -130,6 +132,7 @@ class SharedToken:
             TokenError: the server gave none, or no turn came.
         """
         place = self._place(form)
+        place.keys = (*place.keys[:2], self._failure(place.part, form))
         until = self._clock() + self._patience
         while self._clock() < until:
             try:
@@ -153,9 +156,13 @@ class SharedToken:
         what = json.dumps([form.grant, form.scope, form.audience])
         if what not in self._places:
             part = f"{self._part}:{hashlib.sha256(what.encode()).hexdigest()[:8]}"
-            state, turn, failure = (self._keys.key(part, w) for w in ("state", "turn", "failure"))
-            self._places[what] = Place((state, turn, failure))
+            state, turn = (self._keys.key(part, w) for w in ("state", "turn"))
+            self._places[what] = Place(part, (state, turn, self._failure(part, form)))
         return self._places[what]
+
+    def _failure(self, part: str, form: TokenForm) -> str:
+        server = hashlib.sha256((form.url or "").encode()).hexdigest()[:8]
+        return self._keys.key(part, f"failure:{server}")
 
     async def _call(self, place: Place, script: Script, *args: Any) -> Any:
         keys = place.keys[1:2] if script is RENEW else place.keys

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 import sys
+import threading
 import time
 from random import Random
 from typing import Any
 
 from sharing_bench import bench, spend_for
+from sharing_bench import until as until_true
 
+import router
 from router.auth.grant import Grant, TokenForm
 from router.auth.oauth import OAuthFetcher
 from router.auth.token import TokenManager
-from router.config.settings import TokenSettings
+from router.config import Config
+from router.config.settings import Limits, ShareSettings, TokenSettings
+from router.endpoint import Endpoint
+from router.options import Options
 from router.secret import Secret
 from router.units import parse_rate
 
@@ -58,11 +65,10 @@ def token(url: str, key: str, server: str, client_id: str, client_secret: str) -
     with bench(url, key=Secret(key)) as made:
         shared = made.sharing.token(settings)
         assert shared is not None
-
-        async def fetch(form: TokenForm) -> Grant:
-            return await shared.obtain(form, fetcher)
-
-        manager = TokenManager(settings, fetch=fetch, spawn=made.background.spawn, random=Random(1))
+        spawn = made.background.spawn
+        manager = TokenManager(
+            settings, fetch=fetcher, spawn=spawn, random=Random(1), exchange=shared
+        )
         made.start()
         say("ready")
         sys.stdin.readline()
@@ -87,7 +93,41 @@ def turn(url: str, key: str, seconds: float) -> None:
         made.background.spawn(shared.obtain(form, slow)).result(60)
 
 
+def routed(
+    url: str, endpoint: str, *, limits: Any, token: Any, threads: int, seconds: float
+) -> None:
+    """Send requests through a Router of its own; say how many were answered."""
+    config = Config(
+        endpoints=(Endpoint(url=endpoint),),
+        limits=Limits(**limits),
+        token=None if token is None else TokenSettings(**token),
+        share=ShareSettings(url=Secret(url), key=Secret("the fleet's")),
+    )
+    answered = []
+
+    def work(client: router.Client, until: float) -> None:
+        with contextlib.suppress(router.LimitError, router.DeadlineError):
+            while (left := until - time.monotonic()) > 0:
+                client.get("/", extensions={"router": Options(deadline=left)}).raise_for_status()
+                answered.append(1)
+
+    with router.Client(config) as client:
+        sharing = client.router.start().sharing
+        assert sharing is not None
+        until_true(lambda: sharing.store.up)
+        say("ready")
+        sys.stdin.readline()
+        until = time.monotonic() + seconds
+        workers = [threading.Thread(target=work, args=(client, until)) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        say({"answered": len(answered), "shared": client.router.snapshot()["shared"]})
+
+
 if __name__ == "__main__":
     job = json.loads(sys.argv[1])
     jobs: dict[str, Any] = {"rate": rate, "permits": permits, "token": token, "turn": turn}
+    jobs["routed"] = routed
     jobs[job.pop("job")](**job)

@@ -16,6 +16,7 @@ import click
 from router.cli.arguments import as_json, file_argument, read, routing
 from router.cli.table import Column, Sheet, console, show
 from router.errors import OptionsError
+from router.limits.limiter import Limiter
 from router.limits.outlook import standing
 from router.options import Options
 from router.rates import REQUESTS
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from router.config import Config
     from router.rates import Bound
-    from router.router import Router
 
 __all__ = ["limits"]
 
@@ -87,7 +87,8 @@ def limits(*, file: str, costs: tuple[str, ...], as_json: bool) -> None:
     with routing(file, config) as router:
         rows = list(_rows(config, options))
         if as_json:
-            click.echo(json.dumps(_told(router, config, options, rows), indent=2))
+            told = _told(config, options, rows, now=router.now())
+            click.echo(json.dumps(told, indent=2))
         elif rows:
             show(console(), rows, SHEET)
             click.echo(f"\n{_summary(config, rows)}")
@@ -150,20 +151,21 @@ def _count(number: float) -> str:
     return "any number" if math.isinf(number) else f"{number:.0f}"
 
 
-def _told(router: Router, config: Config, options: Options, rows: list[Row]) -> dict[str, Any]:
+def _told(config: Config, options: Options, rows: list[Row], *, now: float) -> dict[str, Any]:
+    limiter = Limiter(config.limits)  # by itself: a shared one knows nothing before it is running
     try:
-        outlook = router.peek(options)
+        outlook = limiter.peek(now, cost=options.cost, costs=options.costs)
     except OptionsError as error:
         peek: dict[str, Any] = {"refused": str(error)}
     else:
         peek = {"wait_s": outlook.wait, "at_once": outlook.at_once}
     settings = config.limits
     return {
-        "account": standing(router.limiter, router.now()),
+        "account": standing(limiter, now),
         "queue": settings.queue,
         "adaptive": settings.adaptive,
         "learn": settings.learn,
-        "shared": settings.share is not None,
+        "shared": config.shared is not None,
         "peek": peek,
         "limits": [
             {

@@ -33,8 +33,8 @@ REPEATS_OF_A_CLUSTER = 3
 """A moved slot is found by asking again."""
 
 
-def check_url(url: Secret) -> None:
-    """Refuse a URL that no client can be made of.
+def check_url(url: Secret, *, key: str = "share.url") -> None:
+    """Refuse a URL that no client can be made of; `key` is where it was written.
 
     Raises:
         ConfigError: its scheme is none of ours, or a Sentinel's has no service.
@@ -46,10 +46,10 @@ def check_url(url: Secret) -> None:
         scheme = ""
     if scheme not in {*PLAIN, *CLUSTER, *SENTINEL}:
         raise ConfigError(
-            "share.url: write redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://"
+            f"{key}: write redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://"
         )
     if scheme in SENTINEL and not parts.path.strip("/"):
-        raise ConfigError("share.url: name the service: redis+sentinel://host:26379/service")
+        raise ConfigError(f"{key}: name the service: redis+sentinel://host:26379/service")
 
 
 def load() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flow_samples import NAMES, Stage, endpoint
@@ -11,6 +11,9 @@ from flow_samples import NAMES, Stage, endpoint
 import router
 from router.limits.usage import tokens_used
 from router.testing.script import Scripted
+
+if TYPE_CHECKING:
+    from router.balance.choice import Choice
 
 Own = dict[str, dict[str, Any]]
 
@@ -49,6 +52,21 @@ def test_an_endpoint_with_all_that_it_takes_under_way_is_passed_over() -> None:
     first.give_back()
     third = stage.pool.choose(router.Options(), tried=(), now=stage.clock())
     assert third.endpoint.name == "near"
+
+
+def test_a_choice_that_is_cancelled_costs_nothing_of_the_endpoint_s_rate() -> None:
+    stage = stage_of(lambda _: 200, {"near": {"rate": router.Bound(router.Rate(1, 10.0), burst=1)}})
+
+    def chosen() -> Choice:
+        return stage.pool.choose(router.Options(), tried=(), now=stage.clock())
+
+    cancelled = chosen()
+    cancelled.cancel()
+    cancelled.cancel()
+    sent = chosen()
+    sent.give_back()
+    assert [cancelled.endpoint.name, sent.endpoint.name] == ["near", "near"]
+    assert chosen().endpoint.name != "near"
 
 
 def test_a_conversation_leaves_an_endpoint_that_is_full() -> None:

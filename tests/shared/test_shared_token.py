@@ -175,6 +175,27 @@ def test_a_failure_is_everybodys_for_a_second(server: RedisServer) -> None:
         assert obtain(two, second, source).access_token.reveal() == "planted-access-2"
 
 
+def test_a_failure_of_one_token_server_leaves_the_others_to_be_asked(server: RedisServer) -> None:
+    source = Source()
+    source.error = TokenError("the server said no")
+    first, second = (replace(PLAIN, url=f"https://{name}.test/token") for name in "ab")
+    with bench(server.url, key=Secret(KEY)) as made, bench(server.url, key=Secret(KEY)) as other:
+        shared, others = started(made), started(other)
+        with pytest.raises(TokenError, match="said no"):
+            obtain(made, shared, source, first)
+        source.error = None
+        with pytest.raises(TokenError, match="another process has just failed"):
+            obtain(other, others, source, first)
+        assert obtain(made, shared, source, second).access_token.reveal() == "planted-access-2"
+        assert obtain(other, others, source, first).access_token.reveal() == "planted-access-2"
+
+
+def test_what_no_token_server_grants_is_not_shared(server: RedisServer) -> None:
+    with bench(server.url, key=Secret(KEY)) as made:
+        static = TokenSettings(grant="static", value=Secret("planted-key"))
+        assert made.sharing.token(static) is None
+
+
 def test_the_turn_of_a_killed_process_passes_on(server: RedisServer) -> None:
     source = Source()
     job = {"job": "turn", "url": server.url, "key": KEY, "seconds": 60.0}

@@ -25,10 +25,11 @@ from router.config import (
     Limits,
     Precondition,
     Probe,
+    SignSettings,
     TlsSettings,
     TokenSettings,
 )
-from router.departure import Signer, Signing
+from router.departure import Signed, Signer, Signing
 from router.endpoint import Endpoint, Location, Region
 from router.errors import (
     AttemptsFailedError,
@@ -53,6 +54,7 @@ from router.errors import (
 )
 from router.failover.precondition import Began, Refused
 from router.options import Options
+from router.rates import Bound, EndpointLimits
 from router.router import Router
 from router.secret import Secret
 from router.streams.resume import Broken
@@ -72,6 +74,7 @@ __all__ = [
     "AttemptsFailedError",
     "Backoff",
     "Began",
+    "Bound",
     "Broken",
     "CallerError",
     "Client",
@@ -82,6 +85,7 @@ __all__ = [
     "ConfigError",
     "DeadlineError",
     "Endpoint",
+    "EndpointLimits",
     "Failover",
     "GeoError",
     "GeoSettings",
@@ -105,6 +109,8 @@ __all__ = [
     "RouterError",
     "Secret",
     "ServiceError",
+    "SignSettings",
+    "Signed",
     "Signer",
     "Signing",
     "SigningError",

@@ -123,7 +123,8 @@ def _after_cooling(call: Call, outcome: Outcome, desk: Desk, now: float) -> floa
     """Return the wait until somebody may be asked, and a little more: others wait as well."""
     wait = outcome.later or 0.0
     if now + wait >= call.deadline:
-        return _stop(call, f"every endpoint asked to be left alone for {wait:.3g} s")
+        words = "is at its own limit" if outcome.full else "asked to be left alone"
+        return _stop(call, f"every endpoint {words} for {wait:.3g} s")
     spread = desk.chance.uniform(0.0, min(MOST_SPREAD, HERD * wait))
     return min(wait + spread, max(wait, call.deadline - now - spread))
 
@@ -230,7 +231,8 @@ def spare_permit(call: Call, desk: Desk, now: Callable[[], float]) -> Permit | N
 def _permit_at_once(call: Call, desk: Desk, now: float) -> Permit | None:
     """Return a permit, or None where that would mean to wait."""
     try:
-        permit = desk.limiter.admit(now, cost=call.options.cost, deadline=now)
+        options = call.options
+        permit = desk.limiter.admit(now, cost=options.cost, costs=options.costs, deadline=now)
     except RouterError:
         return None
     if isinstance(permit, Permit):

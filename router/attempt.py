@@ -5,7 +5,7 @@ Rule: a trace is made of references while the request runs, and of words only wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from router.balance.written import written
@@ -13,11 +13,12 @@ from router.clock.reading import UNBOUNDED
 from router.failover.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from router.balance.decision import Decision
     from router.balance.ranking import Ranked
     from router.call import Header
+    from router.limits.usage import Bill
 from router.clock.reading import Stamp
 
 __all__ = ["Attempt", "Trace"]
@@ -134,6 +135,19 @@ class Trace:
     attempts: tuple[Attempt, ...]
     stopped: str | None = None
     """Why no further attempt was made, where the last answer was not good."""
+    bill: Bill | None = field(default=None, repr=False, compare=False)
+
+    def settle(self, cost: float | Mapping[str, float]) -> None:
+        """Say what the request cost in the end, as `Options.cost`: the limiter gets the rest back.
+
+        It may be said while the body is read or later. What was not used comes back once, as far
+        as it was not refilled meanwhile; what was used beyond the cost is taken then.
+
+        Raises:
+            OptionsError: the cost is not of that form.
+        """
+        if self.bill is not None:
+            self.bill.settle(cost)
 
     @property
     def endpoint(self) -> str:

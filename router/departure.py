@@ -4,7 +4,9 @@ Rule 1: the time is taken when the wire iterates over the headers, which it does
         them, not when the attempt begins: a request may wait for a connection for seconds. Measured
         with 1.5 s of waiting: a stamp set earlier arrived 1.4 s old.
 Rule 2: a signer that covers the time runs at the same moment.
-Rule 3: a wire that looks again at once (HTTP/2 does) gets the same headers. One that looked too
+Rule 3: a signature may stand in the query, so the request's target is made at the same moment too:
+        target and headers are of one making, whichever is looked at first.
+Rule 4: a wire that looks again at once (HTTP/2 does) gets the same headers. One that looked too
         early, and looks again when they are older than FRESH, gets new ones.
 """
 
@@ -18,16 +20,18 @@ from router.errors import SigningError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
     from router.call import Header, Outgoing
     from router.clock.keeper import Keeper
     from router.clock.reading import Stamp
 
-__all__ = ["Countdown", "Departure", "Signer", "Signing"]
+__all__ = ["Countdown", "Departure", "LateUrl", "Signed", "Signer", "Signing"]
 
 FRESH = 0.05
 NS = 1e9
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+QUERY = re.compile(r"[!-~]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +45,35 @@ class Signing:
         headers: name and value of those so far, the timestamp among them.
         body: the body, or None if it is a stream that can be read only once.
         stamp: the time of this attempt, with its bound.
+        region: the endpoint's cloud region, such as `aws:us-east-1`, if it has one.
     """
 
     endpoint: str
     method: str
-    url: str
+    url: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes | None = field(repr=False)
     stamp: Stamp
+    region: str | None = None
+
+    @property
+    def target(self) -> str:
+        """Path and query, as they stand in the request line."""
+        return "/" + self.url.partition("://")[2].partition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a signer returns that puts its proof into the query: it replaces the request's."""
+
+    query: str = field(repr=False)
+    headers: Iterable[tuple[str, str]] = field(default=(), repr=False)
 
 
 class Signer(Protocol):
     """Makes the headers that prove a request; it is called for each attempt, and must be quick."""
 
-    def __call__(self, signing: Signing, /) -> Iterable[tuple[str, str]]:
+    def __call__(self, signing: Signing, /) -> Iterable[tuple[str, str]] | Signed:
         """Return headers to add; one of a name that is there already takes its place."""
         ...
 
@@ -92,6 +111,8 @@ class Departure:
         "_made",
         "_request",
         "_signer",
+        "_target",
+        "_told",
         "asked",
         "header",
         "stamp",
@@ -111,6 +132,8 @@ class Departure:
         self._signer = signer
         self._fixed = request.headers
         self._made: list[Header] = []
+        self._target = request.target
+        self._told = False
         self.stamp: Stamp | None = None
         self.header: Header | None = None
         if keeper.stamper is None and signer is None and countdown is None:
@@ -124,20 +147,36 @@ class Departure:
         """The name of the endpoint that the request goes to."""
         return self._request.endpoint.name
 
+    @property
+    def signs(self) -> bool:
+        """Whether a signer has a say, and so about the target too."""
+        return self._signer is not None
+
     def __iter__(self) -> Iterator[Header]:
         return iter(self.headers())
 
     def headers(self) -> list[Header]:
-        """Return the headers, made now unless they were made just now.
+        """Return the headers, made now unless they, or the target above them, were made just now.
 
         Raises:
             ClockError: the clock became too unsure while the request waited for its connection.
             SigningError: the signer failed.
         """
+        told, self._told = self._told, False
+        if not told:
+            self._refresh()
+        return self._made
+
+    def target(self) -> bytes:
+        """Return path and query; the headers that are looked at next belong to it."""
+        self._refresh()
+        self._told = True
+        return self._target
+
+    def _refresh(self) -> None:
         stamp = self.stamp
         if stamp is None or self._keeper.boottime() - stamp[0] / NS > FRESH:
             self._make()
-        return self._made
 
     def _make(self) -> None:
         stamp = self.stamp = self._keeper.stamp(self._request.endpoint.name)
@@ -152,12 +191,19 @@ class Departure:
 
     def _signed(self, headers: list[Header], signer: Signer) -> list[Header]:
         try:
-            returned = list(signer(self._unsigned(headers)))
+            returned = signer(self._unsigned(headers))
+            query = returned.query if isinstance(returned, Signed) else None
+            pairs = list(returned.headers if isinstance(returned, Signed) else returned)
+        except SigningError:
+            raise
         except Exception as error:
             raise SigningError(
                 f"the signer raised {type(error).__name__}, or returned no list: nothing was sent"
             ) from error
-        made = [_checked(pair) for pair in returned]
+        if query is not None:
+            path = self._request.target.partition(b"?")[0]
+            self._target = path + b"?" + _checked_query(query)
+        made = [_checked(pair) for pair in pairs]
         theirs = {name.lower() for name, _ in made}
         return [pair for pair in headers if pair[0].lower() not in theirs] + made
 
@@ -172,7 +218,30 @@ class Departure:
             headers=tuple((n.decode("ascii"), v.decode("latin-1")) for n, v in headers),
             body=b"".join(request.body.stream) if request.body.replayable else None,
             stamp=stamp,
+            region=request.endpoint.region,
         )
+
+
+class LateUrl:
+    """A core's URL whose target is made when it is written, as the headers are."""
+
+    __slots__ = ("_departure", "host", "origin", "port", "scheme")
+
+    def __init__(self, url: Any, departure: Departure) -> None:
+        self._departure = departure
+        self.scheme, self.host, self.port = url.scheme, url.host, url.port
+        self.origin = url.origin
+
+    @property
+    def target(self) -> bytes:
+        """Path and query."""
+        return self._departure.target()
+
+
+def _checked_query(query: object) -> bytes:
+    if isinstance(query, str) and QUERY.fullmatch(query) and "#" not in query:
+        return query.encode("ascii")
+    raise SigningError("the signer has to return a query of printable ASCII: nothing was sent")
 
 
 def _checked(pair: object) -> Header:

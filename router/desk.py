@@ -9,7 +9,7 @@ from router.streams.stall import Gaps
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from router.auth.token import TokenManager
     from router.balance.pool import EndpointPool
@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     from router.failover.precondition import Began
     from router.failover.verdict import Verdict
     from router.limits.limiter import Limiter
+    from router.limits.usage import Usage
 
 __all__ = ["Desk"]
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The parts that every request meets; none of them waits."""
+    """The parts that every request meets; none of them waits.
+
+    Attributes:
+        unready: whether the signer still fetches its credentials for the first time.
+        apart: whether endpoints want tokens for audiences or scopes of their own.
+    """
 
     pool: EndpointPool
     limiter: Limiter
@@ -39,5 +45,8 @@ class Desk:
     hedging: Hedging
     verdicts: Mapping[int, Verdict]
     signer: Signer | None = None
+    unready: Callable[[], bool] = bool
+    apart: bool = False
     began: Began | None = None
+    used: Usage | None = None
     gaps: Gaps = field(default_factory=Gaps)

@@ -9,12 +9,16 @@ import functools
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from router.rates import OwnLimits
 from router.units import Count, Flag, Parsed, parse_fields
 
-__all__ = ["Endpoint", "Location", "Origin", "Region", "parse_origin"]
+__all__ = ["Endpoint", "Location", "Origin", "Reach", "Region", "parse_origin"]
+
+Reach: TypeAlias = tuple[str | None, str | None]
+"""What a token is good for: an audience and a scope, each None where the settings' own holds."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 HIGHEST_PORT = 65535
@@ -148,6 +152,12 @@ def _parse_tags(value: object) -> tuple[str, ...]:
     raise ValueError("write tags as a list of words, such as [eu, gpu]")
 
 
+def _parse_words(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value and value.isprintable()):
+        return value
+    raise ValueError("write printable text, or leave the key out")
+
+
 def _parse_address(value: object) -> str | None:
     if value is None:
         return None
@@ -188,6 +198,10 @@ class Endpoint:
         address: connect to this IP address instead of resolving the host; Host and TLS name stay.
         anycast: one address answers in many places, so no place is expected of it.
         repeat: what may be repeated of what was sent here, in place of `failover.repeat`.
+        audience: whom its access token is for, in place of `token.audience`.
+        scope: what its access token may do, in place of `token.scope`.
+        limits: what it takes of its own, such as {concurrency: 10, rate: 50/s}; at its limit it is
+            passed over, unless all are.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -202,6 +216,9 @@ class Endpoint:
     address: Annotated[str | None, Parsed(_parse_address)] = None
     anycast: Flag = False
     repeat: Literal["safe", "rejected", "always"] | None = None
+    audience: Annotated[str | None, Parsed(_parse_words)] = None
+    scope: Annotated[str | None, Parsed(_parse_words)] = None
+    limits: OwnLimits = None
 
     def __post_init__(self) -> None:
         parse_fields(self)
@@ -212,6 +229,11 @@ class Endpoint:
     def origin(self) -> Origin:
         """The URL's parts, parsed once."""
         return parse_origin(self.url)
+
+    @functools.cached_property
+    def reach(self) -> Reach:
+        """What its access token has to be good for: endpoints of one reach share a token."""
+        return self.audience, self.scope
 
     @functools.cached_property
     def server(self) -> tuple[str, str, int, str | None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.failover.verdict import Verdict, verdict_of_failure
+from router.limits.permit import UNLIMITED, Permit
 
 if TYPE_CHECKING:
     from router.attempt import Attempt
@@ -40,6 +41,7 @@ class Flight:
         ended: when the head of the answer came, or the failure.
         held_up: seconds that this host and the caller took of it.
         noted: what the request's trace says of it so far.
+        permit: what it was admitted with, to be settled.
     """
 
     choice: Choice
@@ -55,6 +57,7 @@ class Flight:
     ended: float = 0.0
     held_up: float = 0.0
     noted: Attempt | None = None
+    permit: Permit = UNLIMITED
 
     @property
     def timeouts(self) -> Timeouts:

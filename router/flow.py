@@ -9,7 +9,8 @@ Rule 1: parts decide and never wait; the port does all waiting, blocking or susp
 Rule 2: whoever takes gives back: an attempt's Lease holds the permit and the in-flight count, and
         lives as long as the response's body.
 Rule 3: the endpoint is chosen last, when nothing is left to wait for: what this host waits for
-        is no endpoint's slowness.
+        is no endpoint's slowness. Where each may want another token, a choice whose token is still
+        to come is given back until it is there.
 Rule 4: the time is settled here and taken when the headers leave (`departure`).
 Rule 5: an answer that was not good enough is kept, and given to the caller if no better one comes.
 Rule 6: an answer that its caller reads at once is read here, so that one that breaks off fails
@@ -21,11 +22,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from router.accounting import bill
 from router.again import late_after, may_hedge, next_wait, spare_permit
+from router.auth.shelf import OWN
 from router.balance.pool import Choice, Cooling
 from router.call import KEPT_WITHIN, Timeouts
 from router.departure import Countdown, Departure
-from router.errors import DeadlineError, RouterError
+from router.errors import DeadlineError, RouterError, TokenError
 from router.failover.verdict import SendFailure, Verdict
 from router.flight import Flight
 from router.lease import Lease
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from router.auth.token import Token
     from router.call import Answer, Call
     from router.desk import Desk
+    from router.endpoint import Reach
     from router.limits.permit import Permit
     from router.ports import Port
     from router.racing import Runner
@@ -103,24 +107,30 @@ async def attempt(
     `runner` is its part in a race against another attempt, `permit` what was taken for it already.
     """
     began = port.now()
-    lease = Lease(permit or await admitted(call, desk, port))
+    permit = permit or await admitted(call, desk, port)
+    lease = Lease(permit)
     try:
-        token = await current_token(call, desk, port)
+        if not desk.apart:
+            await current_token(call, desk, port)
+        await settled_signer(call, desk, port)
         await settled_clock(call, desk, port)
-        choice = choose(call, desk, port)
+        choice, token = await placed(call, desk, port)
         lease.hold(choice)
         check_clock(choice, desk)
         if runner is not None:
             call.tried.add(choice.endpoint.name)  # who runs against it goes elsewhere
         flight = take_off(call, desk, port, began=began, holds=(choice, lease, token, runner))
+        flight.permit = permit
         outcome = await exchange(call, desk, port, flight)
         if runner is not None:
             runner.through()
         if outcome.answer is None:
             lease.give_back()
     except Cooling as cooling:
+        permit.cancel(port.now())
         lease.give_back()
-        return Outcome(Verdict.COOLING, later=max(0.0, cooling.until - port.now()))
+        later = max(0.0, cooling.until - port.now())
+        return Outcome(Verdict.COOLING, later=later, full=cooling.full)
     except BaseException:
         lease.give_back()
         raise
@@ -168,6 +178,7 @@ async def read(call: Call, desk: Desk, port: Port, outcome: Outcome) -> Outcome:
         if flight.outrun:
             give_up(call, desk, port, flight)
         raise
+    bill(desk, flight, outcome, now=port.now())
     flight.lease.give_back()
     return outcome
 
@@ -197,8 +208,15 @@ async def read_as_it_is(call: Call, outcome: Outcome, port: Port) -> None:
 
 async def admitted(call: Call, desk: Desk, port: Port) -> Permit:
     """Take a permit of the one limit, in turn."""
-    cost = call.options.cost
-    return await acquire(desk.limiter, port, deadline=call.deadline, cost=cost)
+    options = call.options
+    return await acquire(
+        desk.limiter,
+        port,
+        call.deadline,
+        options.cost,
+        costs=options.costs,
+        priority=options.priority,
+    )
 
 
 def choose(call: Call, desk: Desk, port: Port) -> Choice:
@@ -207,18 +225,49 @@ def choose(call: Call, desk: Desk, port: Port) -> Choice:
     return desk.pool.choose(call.options, tried=call.tried, now=port.now(), within=within)
 
 
-async def current_token(call: Call, desk: Desk, port: Port) -> Token | None:
-    """Return the one shared token, waiting for its first fetch if need be."""
+async def current_token(call: Call, desk: Desk, port: Port, reach: Reach = OWN) -> Token | None:
+    """Return the shared token of a reach, waiting for its first fetch if need be."""
     if desk.tokens is None:
         return None
-    token = desk.tokens.current(port.now())
+    token = desk.tokens.current(port.now(), reach)
     if token is None:
-        fetched = desk.tokens.request(port.now())
+        fetched = desk.tokens.request(port.now(), reach)
         try:
             token = await port.wait(fetched, time_left(call, port))
         except TimeoutError:
             raise DeadlineError("no access token came before the request's deadline") from None
     return token
+
+
+async def placed(call: Call, desk: Desk, port: Port) -> tuple[Choice, Token | None]:
+    """Take an endpoint, and the token that is good for it; nothing is held while one is fetched.
+
+    Where the token of one audience cannot be had, an endpoint of another may do.
+
+    Raises:
+        TokenError: none can be had for any endpoint.
+    """
+    refused: set[str] = set()
+    while True:
+        choice = choose(call, desk, port)
+        endpoint, tokens = choice.endpoint, desk.tokens
+        token = None if tokens is None else tokens.current(port.now(), endpoint.reach)
+        if tokens is None or token is not None:
+            return choice, token
+        choice.cancel()
+        try:
+            await current_token(call, desk, port, endpoint.reach)
+        except TokenError:
+            if endpoint.name in refused:
+                raise
+            refused.add(endpoint.name)
+            call.tried.add(endpoint.name)
+
+
+async def settled_signer(call: Call, desk: Desk, port: Port) -> None:
+    """Wait for a signer that fetches its credentials for the first time."""
+    while desk.unready():
+        await port.sleep(min(SETTLING_STEP, time_left(call, port)))
 
 
 async def settled_clock(call: Call, desk: Desk, port: Port) -> None:

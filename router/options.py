@@ -6,23 +6,26 @@ Rule: every field defaults to "as configured", so that `Options()` changes nothi
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from router.errors import OptionsError
+from router.rates import REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from router.streams.resume import Resume
 
-__all__ = ["NO_OPTIONS", "Options", "Repeat"]
+__all__ = ["NO_OPTIONS", "Options", "Repeat", "parse_cost"]
 
 Repeat = Literal["safe", "rejected", "always"]
 
 T = TypeVar("T", str, int)
 LARGEST = 1e8
+HIGHEST = 9
 LAST_INSTANT = 1e11  # seconds since 1970
 LONGEST_WORD = 1000
 KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
@@ -39,7 +42,11 @@ class Options:
         deadline: seconds for the whole request, in place of `failover.deadline`.
         repeat: what may be repeated, in place of `failover.repeat`.
         idempotency_key: sent as `Idempotency-Key` on every attempt; makes repeating safe.
-        cost: how many requests this one counts for at the limiter's rate.
+        cost: how many requests this one counts for at the limiter's rates, or what it costs at
+            each, such as `{"tokens": 1200}`; what no rate counts is not counted.
+        costs: the part of it that is not of requests; made from `cost`.
+        priority: who of those that wait for the limiter goes first, -9 to 9; a step is worth five
+            seconds of waiting, so that nobody waits for ever.
         affinity: a word for what should stay together, such as a conversation: its requests go
             to one endpoint while that is well, since caches live there.
         hedge: false sends no second request when the first is late; true does, although
@@ -60,6 +67,8 @@ class Options:
     repeat: Repeat | None
     idempotency_key: str | None
     cost: float
+    costs: tuple[tuple[str, float], ...]
+    priority: int
     affinity: str | None
     hedge: bool | None
     conversation_began: datetime | float | None
@@ -77,7 +86,8 @@ class Options:
         deadline: float | None = None,
         repeat: Repeat | None = None,
         idempotency_key: str | None = None,
-        cost: float = 1.0,
+        cost: float | Mapping[str, float] = 1.0,
+        priority: int = 0,
         affinity: str | None = None,
         hedge: bool | None = None,
         conversation_began: datetime | float | None = None,
@@ -95,8 +105,9 @@ class Options:
             raise OptionsError("repeat: write one of safe, rejected, always")
         if idempotency_key is not None and not _is_key(idempotency_key):
             raise OptionsError("idempotency_key: give 1 to 255 visible ASCII characters")
-        if not _is_number(cost, above=0.0):
-            raise OptionsError("cost: give a number of requests, more than 0")
+        requests, costs = parse_cost(cost)
+        if not _is_priority(priority):
+            raise OptionsError(f"priority: give a whole number, {-HIGHEST} to {HIGHEST}")
         if affinity is not None and not _is_word(affinity):
             raise OptionsError("affinity: give a word of 1 to 1000 characters")
         if hedge not in (None, True, False):
@@ -125,10 +136,41 @@ class Options:
             "deadline": deadline,
             "repeat": repeat,
             "idempotency_key": idempotency_key,
-            "cost": cost,
+            "cost": 1.0 if requests is None else requests,
+            "costs": costs,
+            "priority": priority,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+
+def parse_cost(
+    cost: float | Mapping[str, float], *, least: float = 0.0
+) -> tuple[float | None, tuple[tuple[str, float], ...]]:
+    """Return what a cost says of requests, None: nothing, and of other things.
+
+    Raises:
+        OptionsError: it is no number, or not a mapping of names to numbers.
+    """
+    if not isinstance(cost, Mapping):
+        cost = {REQUESTS: cost}
+    for of, number in cost.items():
+        above = least if of == REQUESTS else -1.0
+        if not _is_name(of) or not _is_number(number, above=above) or number < 0:
+            raise OptionsError(
+                "cost: give a number of requests, more than 0, or numbers by name, "
+                'such as {"tokens": 1200}'
+            )
+    others = sorted((of, float(number)) for of, number in cost.items() if of != REQUESTS)
+    return cost.get(REQUESTS), tuple(others)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_priority(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= HIGHEST
 
 
 def _check_stream(deadline: object, resume: object) -> None:

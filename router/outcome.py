@@ -11,8 +11,15 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from router.accounting import learn_limits
 from router.attempt import Attempt
-from router.errors import AttemptsFailedError, DeadlineError, RetryLaterError, RouterError
+from router.errors import (
+    AttemptsFailedError,
+    DeadlineError,
+    LimitError,
+    RetryLaterError,
+    RouterError,
+)
 from router.failover.backoff import jittered
 from router.failover.later import retry_after
 from router.failover.verdict import (
@@ -22,6 +29,7 @@ from router.failover.verdict import (
     is_idempotent,
     verdict_of_status,
 )
+from router.limits.headers import said
 
 if TYPE_CHECKING:
     from router.balance.pool import Choice
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from router.desk import Desk
     from router.flight import Flight
     from router.lease import Lease
+    from router.limits.headers import Word
 
 __all__ = ["Outcome", "acquit", "conclude", "group_of", "judge", "learn", "note", "outran"]
 
@@ -51,6 +60,8 @@ class Outcome:
     Attributes:
         flight: the attempt; None: nothing was sent.
         later: seconds for which the server, or every server, asked to be left alone.
+        full: whether nobody asked for that, but every endpoint is at its own limit.
+        words: what the server says of its own limits.
     """
 
     verdict: Verdict
@@ -58,6 +69,8 @@ class Outcome:
     flight: Flight | None = None
     failure: SendFailure | None = None
     later: float | None = None
+    full: bool = False
+    words: tuple[Word, ...] = ()
 
 
 def judge(call: Call, desk: Desk, answer: Answer, flight: Flight, *, time_refused: bool) -> Outcome:
@@ -68,10 +81,15 @@ def judge(call: Call, desk: Desk, answer: Answer, flight: Flight, *, time_refuse
     hopeless = verdict is Verdict.UNAUTHORISED and flight.token is None
     if hopeless or verdict in call.corrected or answer.status in call.once:
         verdict = Verdict.DELIVERED
-    later = None
+    later: float | None = None
+    words: tuple[Word, ...] = ()
+    if desk.limiter.limits.learn:
+        words = said(answer.headers, lambda: desk.keeper.clock.time_ns() / NS)
     if verdict is Verdict.REJECTED:
         later = retry_after(answer.headers, lambda: desk.keeper.clock.time_ns() / NS)
-    return Outcome(verdict, answer=answer, flight=flight, later=later)
+        if later is None and answer.status == TOO_MANY:
+            later = max((word.reset for word in words if word.remaining <= 0), default=None)
+    return Outcome(verdict, answer=answer, flight=flight, later=later or None, words=words)
 
 
 def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: float) -> None:
@@ -80,6 +98,8 @@ def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: floa
         learn_lateness(call, desk, flight, outcome)
         return
     choice, answer = flight.choice, outcome.answer
+    if answer is not None:
+        learn_limits(desk, flight, outcome, now)
     longest = min(desk.failover.attempt_timeout, max(PATIENCE, AS_USUAL * choice.predicted))
     failure = outcome.failure
     if failure is not None and (failure.ours or flight.unseen > MOSTLY):
@@ -202,6 +222,12 @@ def conclude(call: Call, outcome: Outcome, now: float) -> tuple[Answer, Lease | 
         return answer, None if flight is None else flight.lease
     if call.kept is not None and not any(a.maybe_processed for a in call.attempts):
         return call.kept, None
+    if outcome.full and not call.attempts:
+        raise LimitError(
+            f"every endpoint is at its own limit for {outcome.later:.3g} s more at least, "
+            "which is past the request's deadline",
+            retry_after=outcome.later,
+        )
     if outcome.verdict is Verdict.COOLING and not call.attempts:
         raise RetryLaterError(
             f"every endpoint asked to be left alone for {outcome.later:.1f} s more, "

@@ -225,6 +225,7 @@ class AsyncioRace:
     def _over(self, other: asyncio.Task[Outcome]) -> None:
         """End the first attempt, if the second one is good."""
         if self._unused is not None:  # it was cancelled before its first step
+            self._unused.cancel(self._loop.time())
             self._unused.give_back()
         if other.cancelled() or other.exception() is not None or not self._running:
             return
@@ -373,6 +374,7 @@ class BlockingRace:
         try:
             thread.start()
         except RuntimeError:  # this host has no thread left
+            permit.cancel(time.monotonic())
             permit.give_back()
             self._alarm.free_thread()
             self._end_second(None)

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from router.config import Config
+    from router.config.settings import ShareSettings
     from router.endpoint import Endpoint
 
 __all__ = ["refuse_what_is_missing", "refuse_what_needs_a_new_router", "unmoved"]
 
-FIXED = ("geo", "clock", "token", "limits", "probe", "tls", "http2")
+FIXED = ("geo", "clock", "token", "sign", "limits", "share", "probe", "tls", "http2")
 
 
 def unmoved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> set[str]:
@@ -26,13 +27,22 @@ def unmoved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> set[str]:
 
 def refuse_what_is_missing(config: Config) -> None:
     """Refuse a setting whose silent absence would break a promise."""
-    if config.limits.share is not None:
-        raise ConfigError(
-            "limits.share: this release limits each process by itself: "
-            "take share out, and divide the limit by the number of processes"
-        )
+    if config.shared is not None:
+        _refuse_what_cannot_be_shared(config, config.shared)
     if config.http2 and importlib.util.find_spec("h2") is None:
         raise ConfigError("http2: HTTP/2 needs h2: pip install 'region-router[http2]'")
+
+
+def _refuse_what_cannot_be_shared(config: Config, share: ShareSettings) -> None:
+    from router.shared.connect import check_url  # noqa: PLC0415 - loaded when used
+
+    if importlib.util.find_spec("redis") is None:
+        raise ConfigError("share: it needs redis-py: pip install 'region-router[redis]'")
+    encrypts = config.token is not None and share.key is not None
+    if encrypts and importlib.util.find_spec("cryptography") is None:
+        raise ConfigError("share.key: it needs cryptography: pip install 'region-router[redis]'")
+    assert share.url is not None, "a section without one is refused when made"
+    check_url(share.url, key="share.url" if config.limits.share is None else "limits.share")
 
 
 def refuse_what_needs_a_new_router(before: Config, now: Config) -> None:

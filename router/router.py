@@ -16,13 +16,16 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from router.addressing import Addresses
+from router.auth.shelf import OWN
+from router.auth.signers import Signers
+from router.auth.sources import settings_for, source_of
 from router.background import Background
 from router.balance.pool import Cooling, EndpointPool
 from router.balance.ranking import seen_from
 from router.config import Config, load
 from router.config.settings import Hedge
 from router.desk import Desk
-from router.errors import ClosedError, RetryLaterError
+from router.errors import ClosedError, LimitError, RetryLaterError
 from router.failover.budget import RetryBudget
 from router.failover.hedging import Hedging
 from router.failover.verdict import verdicts
@@ -30,6 +33,7 @@ from router.forks import register
 from router.journal import Journal
 from router.latency.prober import Prober, probe_all
 from router.limits.limiter import Limiter
+from router.limits.outlook import standing
 from router.options import NO_OPTIONS
 from router.placing import Places
 from router.revision import refuse_what_is_missing, refuse_what_needs_a_new_router, unmoved
@@ -43,18 +47,23 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from router.auth.grant import Grant, TokenForm
+    from router.auth.static import TokenSource
     from router.auth.token import TokenManager
     from router.balance.decision import Decision
     from router.balance.ranking import Ranked
     from router.departure import Signer
     from router.failover.precondition import Began
+    from router.latency.prober import Turns
+    from router.limits.outlook import Outlook
+    from router.limits.usage import Usage
     from router.options import Options
+    from router.shared.sharing import Sharing
 
 __all__ = ["Router"]
 
 LOOK_AGAIN = 0.01
 RERANK_EVERY = 0.5
+NS = 1e9
 
 
 class Router:
@@ -65,16 +74,23 @@ class Router:
         config: str | Path | Config,
         *,
         signer: Signer | None = None,
+        token: TokenSource | None = None,
         conversation_began: Began | None = None,
+        used: Usage | None = None,
     ) -> None:
         """Take a Config, or the path of a YAML file.
 
         Args:
             config: what to route among, and how.
             signer: makes the headers that prove a request; it runs for each attempt when its
-                headers leave, so that a signature covers the same time that they carry.
+                headers leave, so that a signature covers the same time that they carry. It takes
+                the place of the `sign:` section.
+            token: returns the access token, and takes the place of the `token:` section; it runs
+                behind the requests, see `auth.static`.
             conversation_began: tells when the conversation of a request began that was answered
                 with 428, for callers that do not say so in their Options.
+            used: tells what a request cost in the end, from an answer that was read at once, such
+                as `limits.usage.tokens_used`; the limiter gets the rest back.
 
         Raises:
             ConfigError: the configuration is wrong; nothing was started.
@@ -83,7 +99,9 @@ class Router:
         refuse_what_is_missing(loaded)
         self._chance = random.Random()
         self._signer = signer
+        self._token_source = token
         self._began = conversation_began
+        self._used = used
         self._closed = False
         self._lock = threading.Lock()
         self._background = Background(self._jobs)
@@ -98,14 +116,16 @@ class Router:
         path: str | Path,
         *,
         signer: Signer | None = None,
+        token: TokenSource | None = None,
         conversation_began: Began | None = None,
     ) -> Self:
         """Return a Router configured by a YAML file; arguments and errors as for Router."""
-        return cls(load(path), signer=signer, conversation_began=conversation_began)
+        return cls(load(path), signer=signer, token=token, conversation_began=conversation_began)
 
     # -- wiring
 
     def _assemble(self, config: Config) -> None:
+        self._signers = Signers(self._signer, config.sign)
         self.tls = TlsContext(config.tls)
         self.wire_tls = TlsContext(config.tls) if config.http2 else self.tls  # ALPN differs
         self.places = Places(config.geo)
@@ -118,7 +138,8 @@ class Router:
             allow=config.allow.options(),
             busy=self._background.busy,
         )
-        self.limiter = Limiter(config.limits)
+        self.sharing = self._sharing(config)
+        self.limiter = self._limiter(config)
         self.gaps = Gaps()
         self.tokens = self._token_manager(config)
         self.keeper, self._synchroniser = timekeeping(
@@ -126,12 +147,40 @@ class Router:
             chance=self._chance,
             note=self._journal.note,
             told=self.pool.set_skew,
-            signed=self._signer is not None,
+            signed=self._signers.sign is not None,
         )
         self.clock = self.keeper.clock
         self.budget = RetryBudget(config.failover.retry_budget)
         self._hedging = Hedging(config.failover.hedge or Hedge(), self.budget)
         self._adopt(config)
+
+    def _sharing(self, config: Config) -> Sharing | None:
+        self._turns: Turns | None = None
+        if config.shared is None:
+            return None
+        from router.shared.sharing import Sharing  # noqa: PLC0415 - loaded when used
+
+        here = config.geo.here
+        place = None if here is None else str(here)
+        sharing = Sharing(config.shared, place=place, note=self._journal.note)
+        hold = weakref.WeakMethod(self._hold)
+
+        def cooled() -> None:
+            if (found := hold()) is not None:
+                found()
+
+        sharing.gossip(self.pool, cooled=cooled)
+        self._turns = sharing.turns(self.pool) if config.probe.enabled else None
+        return sharing
+
+    def _limiter(self, config: Config) -> Limiter:
+        limits, sharing = config.limits, self.sharing
+        if sharing is None:
+            return Limiter(limits)
+        slots = None if limits.concurrency is None else sharing.permits(limits.concurrency)
+        limiter = Limiter(limits, quota=sharing.quota, slots=slots)
+        sharing.when_more_came(limiter.replenished)
+        return limiter
 
     def _adopt(self, config: Config) -> None:
         """Make `config` the one that new requests see."""
@@ -141,7 +190,7 @@ class Router:
         self.config = config
         self.addresses = Addresses(config.endpoints, config.hosts)
         anew = {b"host"}
-        if config.token is not None:
+        if self.tokens is not None:
             anew.add(b"authorization")
         if config.clock is not None and config.clock.header is not None:
             anew.add(config.clock.header.lower().encode("ascii"))
@@ -158,8 +207,11 @@ class Router:
             budget=self.budget,
             hedging=self._hedging,
             verdicts=self.verdicts,
-            signer=self._signer,
+            signer=self._signers.sign,
+            unready=self._signers.unready,
+            apart=any(endpoint.reach != OWN for endpoint in config.endpoints),
             began=self._began,
+            used=self._used,
             gaps=self.gaps,
         )
 
@@ -169,18 +221,24 @@ class Router:
             self._hedging = Hedging(settings, self.budget)
 
     def _token_manager(self, config: Config) -> TokenManager | None:
-        if config.token is None:
+        settings = settings_for(config.token, self._token_source)
+        if settings is None:
             return None
-        from router.auth.oauth import OAuthFetcher  # noqa: PLC0415 - loaded when used
         from router.auth.token import TokenManager  # noqa: PLC0415 - loaded when used
 
-        settings, tls = config.token, self.tls
-
-        async def fetch(form: TokenForm) -> Grant:
-            return await OAuthFetcher(settings, ssl_context=tls())(form)
-
+        fetch = source_of(
+            settings,
+            self._token_source,
+            tls=self.tls,
+            wall=lambda: self.clock.time_ns() / NS,
+        )
+        shared = None if self.sharing is None else self.sharing.token(settings)
         return TokenManager(
-            settings, fetch=fetch, spawn=self._background.spawn, random=self._chance
+            settings,
+            fetch=fetch,
+            spawn=self._background.spawn,
+            random=self._chance,
+            exchange=shared,
         )
 
     def reset_after_fork(self) -> None:
@@ -190,6 +248,8 @@ class Router:
         self.limiter.reset_after_fork()
         self.budget.reset_after_fork()
         self._hedging.reset_after_fork()
+        if self.sharing is not None:
+            self.sharing.reset_after_fork()
         if self.tokens is not None:
             self.tokens.reset_after_fork()
 
@@ -203,13 +263,23 @@ class Router:
             _rerank(self.pool, self.budget),
         ]
         if config.probe.enabled:
-            prober = Prober(
-                self.pool, config.probe, tls=self.tls, chance=self._chance, times=self.keeper
-            )
-            jobs.append(prober.run())
+            jobs.append(self._prober(config).run())
+        jobs += self._signers.jobs()
+        if self.sharing is not None:
+            jobs.append(self.sharing.run())
         if self._synchroniser is not None:
             jobs.append(self._synchroniser.run())
         return jobs
+
+    def _prober(self, config: Config) -> Prober:
+        return Prober(
+            self.pool,
+            config.probe,
+            tls=self.tls,
+            chance=self._chance,
+            times=self.keeper,
+            turns=self._turns,
+        )
 
     def start(self) -> Router:
         """Start probes and clock synchronisation, unless they run; requests do this themselves."""
@@ -293,6 +363,7 @@ class Router:
             NoEndpointError: they leave no endpoint, or only drained ones.
             DeadlineError: no endpoint is near enough for the deadline.
             RetryLaterError: every endpoint that they leave asked to be left alone.
+            LimitError: every endpoint that they leave is at its own limit.
         """
         now = self.now()
         self.pool.check(options)
@@ -301,9 +372,23 @@ class Router:
             return self.pool.explain(options, now=now, within=within)
         except Cooling as cooling:
             wait = max(0.0, cooling.until - now)
+            if cooling.full:
+                raise LimitError(
+                    f"every endpoint is at its own limit for {wait:.3g} s more", retry_after=wait
+                ) from None
             raise RetryLaterError(
                 f"every endpoint asked to be left alone for {wait:.1f} s more", retry_after=wait
             ) from None
+
+    def peek(self, options: Options = NO_OPTIONS) -> Outlook:
+        """Return what a request would meet at the limiter now; nothing is taken.
+
+        Raises:
+            OptionsError: its cost is above the burst.
+        """
+        return self.limiter.peek(
+            self.now(), cost=options.cost, costs=options.costs, priority=options.priority
+        )
 
     async def measure(
         self, count: int = 5, *, told: Callable[[str, bool], None] = lambda *_: None
@@ -370,7 +455,9 @@ class Router:
             ranking=self.pool.ranking(self.now()),
             keeper=self.keeper,
             limiter=self.limiter,
+            limits=standing(self.limiter, self.now()),
             budget=self.budget,
+            shared=None if self.sharing is None else self.sharing.describe(),
         )
 
 

@@ -22,7 +22,13 @@ __all__ = ["describe"]
 
 
 def describe(
-    *, ranking: Iterable[Ranked], keeper: Keeper, limiter: Limiter, budget: RetryBudget
+    *,
+    ranking: Iterable[Ranked],
+    keeper: Keeper,
+    limiter: Limiter,
+    limits: dict[str, Any],
+    budget: RetryBudget,
+    shared: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the state of a router's parts; times are milliseconds."""
     stamp = keeper.clock.now()
@@ -35,6 +41,8 @@ def describe(
             "unsure_stamps": 0 if keeper.stamper is None else keeper.stamper.unsure,
         },
         "limiter": {"in_use": limiter.in_use, "waiting": limiter.waiting},
+        "limits": limits,
+        "shared": shared,
         "retry_budget": {"tokens": budget.tokens, "full": budget.full},
     }
 

@@ -20,6 +20,7 @@ from router.errors import CallerError, OptionsError, RouterError
 from router.failover.verdict import Verdict, verdict_of_status
 from router.families import Family, family
 from router.flow import route
+from router.limits.usage import Bill
 from router.options import NO_OPTIONS, Options
 from router.ports import AsyncioPort, BlockingPort, run
 from router.router import Router
@@ -104,8 +105,13 @@ class Routing:
             answer.status,
             headers=headers,
             stream=stream,
-            extensions={**answer.extensions, "router": Trace(tuple(call.attempts), call.stopped)},
+            extensions={**answer.extensions, "router": self._trace(call, answer)},
         )
+
+    def _trace(self, call: Call, answer: Answer) -> Trace:
+        flight = answer.flight
+        bill = None if flight is None else Bill(flight.permit, self.router.now)
+        return Trace(tuple(call.attempts), call.stopped, bill)
 
     def _stream(
         self, body: Any, request: Any, call: Call, answer: Answer, lease: Lease | None

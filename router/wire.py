@@ -6,7 +6,7 @@ Rule 2: raw pairs of bytes go straight to the core, so no request object is buil
 Rule 3: the connection goes to `endpoint.address` where that is set; Host and the TLS name stay
         the URL's. Certificates are always verified.
 Rule 4: headers reach the core unread, since reading them takes the time (`departure`): the core
-        iterates over them when it writes them.
+        iterates over them when it writes them. Where a signer runs then, the target is its as well.
 Rule 5: an asyncio pool belongs to the loop that opened it; each loop has its own.
 Rule 6: names, connections and streams are this package's own (`net`): their waits end in time.
 """
@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from router.call import KEPT_WITHIN, Answer
+from router.departure import Departure, LateUrl
 from router.errors import ClosedError
 from router.forks import register
 from router.net.blocking import BlockingBackend
@@ -88,6 +89,8 @@ class _Pools:
             extensions=extensions,
         )
         made.headers = request.headers
+        if isinstance(request.headers, Departure) and request.headers.signs:
+            made.url = LateUrl(made.url, request.headers)
         return made
 
     def _answer(self, response: Any) -> Answer:

@@ -17,7 +17,7 @@ PACKAGE = Path(router.__file__).parent
 # values → decisions → flow → world → surfaces: a layer imports from its own and from those before.
 LAYERS = (
     {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks", "hosts"}
-    | {"vocabulary", "wellformed"}
+    | {"vocabulary", "wellformed", "rates"}
     | {"geo.regions", "geo.data"},
     {
         "geo",
@@ -30,9 +30,20 @@ LAYERS = (
         "limits",
         "auth.token",
     }
-    | {"auth.grant", "auth", "attempt", "call", "lease", "desk", "addressing", "snapshot"}
+    | {
+        "auth.grant",
+        "auth",
+        "auth.shelf",
+        "attempt",
+        "call",
+        "lease",
+        "desk",
+        "addressing",
+        "snapshot",
+    }
     | {"departure", "streams"},
     {
+        "accounting",
         "again",
         "flight",
         "flow",
@@ -49,18 +60,22 @@ LAYERS = (
         "clock.exchange",
         "clock.sync",
         "auth.oauth",
+        "auth.sources",
         "router",
         "transport",
         "placing",
         "timekeeping",
         "revision",
         "journal",
+        "shared",
     }
     | {"client", "httpx2"},
     {"cli", "testing", "__main__", ""},
 )
 FOREIGN = {
     "httpx": {"transport", "client", "auth.oauth"},
+    "joserfc": {"auth.assertion"},
+    "botocore": {"auth.sigv4"},
     "httpx2": {"httpx2"},
     "httpcore": set(),
     "geoip2": {"geo.database", "geo.place"},
@@ -73,6 +88,8 @@ FOREIGN = {
     "pydantic": {"config"},
     "click": {"cli"},
     "rich": {"cli"},
+    "redis": {"shared.connect", "shared.store"},
+    "cryptography": {"auth.assertion", "shared.cipher"},
 }
 
 
@@ -152,7 +169,16 @@ def test_every_module_says_what_it_offers(module: str) -> None:
 
 
 def test_importing_router_loads_nothing_that_it_may_not_need() -> None:
-    heavy = {"pydantic", "yaml", "geoip2", "maxminddb", "aiohttp", "redis", "httpx2"}
+    heavy = {
+        "pydantic",
+        "yaml",
+        "geoip2",
+        "maxminddb",
+        "aiohttp",
+        "redis",
+        "cryptography",
+        "httpx2",
+    }
     program = "import sys, router; print(*{name.partition('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert heavy.isdisjoint(loaded.stdout.decode().split())

@@ -4,6 +4,8 @@ Rule 1: the answer is foreign. Each field is checked for type, length and alphab
         kept, since an access token ends in a header and a line feed there would end the header.
 Rule 2: no sentence quotes the answer. Of a refusal only the error code is passed on, and only one
         that a registry knows: `error_description` is free text and may repeat a credential.
+Rule 3: a server that refuses the client or what it asks for has answered: RefusedError. Anything
+        else that goes wrong is the server's own failure, and another server may do better.
 """
 
 from __future__ import annotations
@@ -20,8 +22,19 @@ from router.secret import Secret
 
 if TYPE_CHECKING:
     from router.config.settings import TokenSettings
+    from router.endpoint import Reach
 
-__all__ = ["ASSUMED_LIFETIME", "LONGEST_LIFETIME", "Grant", "TokenForm", "read_error", "read_grant"]
+__all__ = [
+    "ASSUMED_LIFETIME",
+    "LONGEST_LIFETIME",
+    "Grant",
+    "RefusedError",
+    "TokenForm",
+    "read_error",
+    "read_grant",
+    "read_key",
+    "refusal_of",
+]
 
 ASSUMED_LIFETIME = 300.0
 """Seconds a token is used for when the server does not say: RFC 6749 leaves it to the client."""
@@ -48,23 +61,54 @@ ERROR_CODES = frozenset(
 )
 
 
+SERVERS_OWN = frozenset({"server_error", "temporarily_unavailable"})
+OF_THE_REACH = frozenset({"invalid_scope", "invalid_target"})
+REFUSALS = frozenset({400, 401, 403})
+
+
+class RefusedError(TokenError):
+    """The server is well and says no; `code` is its registered word for why."""
+
+    def __init__(self, message: str, *, code: str, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.code = code
+
+    @property
+    def of_the_reach(self) -> bool:
+        """Whether it concerns the audience or the scope alone, and not the client."""
+        return self.code in OF_THE_REACH
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenForm:
-    """One token request: the grant, and what it needs beside the client's credentials."""
+    """One token request: the grant, and what it needs beside the client's credentials.
+
+    Attributes:
+        url: the token endpoint that is asked; None: the first of the settings.
+        replaces: the token that is to be replaced; whoever offers that one again offers nothing.
+    """
 
     grant: str
     refresh_token: Secret | None = None
     scope: str | None = None
     audience: str | None = None
+    url: str | None = None
+    replaces: Secret | None = None
 
     @classmethod
-    def of(cls, settings: TokenSettings, refresh_token: Secret | None) -> TokenForm:
-        """Return the form of the settings' grant; only one of them sends the refresh token."""
+    def of(
+        cls, settings: TokenSettings, refresh_token: Secret | None, reach: Reach = (None, None)
+    ) -> TokenForm:
+        """Return the form of the settings' grant; only one of them sends the refresh token.
+
+        `reach` is an audience and a scope in place of those of the settings.
+        """
+        audience, scope = reach
         return cls(
             grant=settings.grant,
             refresh_token=refresh_token if settings.grant == "refresh_token" else None,
-            scope=settings.scope,
-            audience=settings.audience,
+            scope=settings.scope if scope is None else scope,
+            audience=settings.audience if audience is None else audience,
         )
 
     def fields(self) -> dict[str, str]:
@@ -81,7 +125,10 @@ class TokenForm:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A token server's answer: the token, its lifetime in seconds, perhaps a new refresh token."""
+    """A token server's answer: the token, its lifetime in seconds, perhaps a new refresh token.
+
+    An infinite lifetime is that of a static key: it is looked at again, and never ends by itself.
+    """
 
     access_token: Secret
     lifetime: float = ASSUMED_LIFETIME
@@ -115,6 +162,24 @@ def read_error(body: bytes) -> str | None:
     except TokenError:
         return None
     return code if isinstance(code, str) and code in ERROR_CODES else None
+
+
+def refusal_of(status: int, code: str | None) -> bool:
+    """Return whether an answer refuses the client, rather than telling of the server's trouble."""
+    return status in REFUSALS and code is not None and code not in SERVERS_OWN
+
+
+def read_key(text: str, where: str) -> Grant:
+    """Return the grant of a static key; `where` says where it was found.
+
+    Raises:
+        TokenError: it is empty, or no header can carry it.
+    """
+    if not text:
+        raise TokenError(f"{where} is empty")
+    if len(text) > MOST_CHARACTERS or not ACCESS_TOKEN.fullmatch(text):
+        raise TokenError(f"{where} has characters or a length that no header can carry")
+    return Grant(Secret(text), math.inf)
 
 
 def _parse_object(body: bytes) -> dict[str, Any]:

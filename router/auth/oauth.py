@@ -16,18 +16,21 @@ import asyncio
 import base64
 import socket
 import ssl
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 import httpx
 
-from router.auth.grant import read_error, read_grant
+from router.auth.grant import RefusedError, read_error, read_grant, refusal_of
 from router.endpoint import parse_origin
 from router.errors import TokenError
+from router.failover.later import retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from router.auth.assertion import Assertions
     from router.auth.grant import Grant, TokenForm
     from router.config.settings import TokenSettings
 
@@ -45,77 +48,109 @@ WORDS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 class OAuthFetcher:
-    """Asks the configured token server; call it inside an asyncio loop."""
+    """Asks the token server that a form names; call it inside an asyncio loop."""
 
     def __init__(
-        self, settings: TokenSettings, *, ssl_context: ssl.SSLContext | None = None
+        self,
+        settings: TokenSettings,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        assertions: Assertions | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        """Take what the client is.
+
+        Args:
+            settings: the `token:` section.
+            ssl_context: whom to trust.
+            assertions: signs what proves the client, for `private_key_jwt`.
+            wall: tells the true time in seconds since 1970.
+        """
         self._settings = settings
         self._ssl = ssl_context or httpx.create_ssl_context()
-        self._server = parse_origin(settings.url.partition("?")[0]).authority
+        self._assertions = assertions
+        self._wall = wall
 
     async def __call__(self, form: TokenForm) -> Grant:
         """Return what the server grants.
 
         Raises:
-            TokenError: it cannot be reached, is too slow, refuses, or answers with nonsense.
+            RefusedError: it is well, and refuses the client or what it asks for.
+            TokenError: it cannot be reached, is too slow, has trouble, or answers with nonsense.
         """
+        url = form.url or self._settings.urls[0]
+        server = f"the token server {parse_origin(url.partition('?')[0]).authority}"
         failure = ""
         try:
             async with asyncio.timeout(self._settings.timeout):
-                status, body = await self._exchange(form)
+                request = await self._build(form, url)
+                status, headers, body = await self._exchange(request)
         except TimeoutError:
             failure = f"gave no answer within {self._settings.timeout:g} s"
+        except Unfit as error:
+            failure = str(error)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             failure = _in_words(error)
         if failure:
-            raise self._error(failure)
+            raise TokenError(f"{server} {failure}")
         if not httpx.codes.is_success(status):
-            raise self._error(_refusal(status, body))
+            raise self._refused(server, status, headers, body)
         return read_grant(body)
 
-    def _error(self, what: str) -> TokenError:
-        return TokenError(f"the token server {self._server} {what}")
+    def _refused(self, server: str, status: int, headers: httpx.Headers, body: bytes) -> TokenError:
+        later, code = retry_after(headers.raw, self._wall), read_error(body)
+        words = f"{server} {_refusal(status, code)}"
+        if code is not None and refusal_of(status, code):
+            return RefusedError(words, code=code, retry_after=later)
+        return TokenError(words, retry_after=later)
 
-    async def _exchange(self, form: TokenForm) -> tuple[int, bytes]:
-        """Return status and body of one POST over a connection of its own."""
+    async def _exchange(self, request: httpx.Request) -> tuple[int, httpx.Headers, bytes]:
+        """Return status, headers and body of one POST over a connection of its own."""
         async with httpx.AsyncHTTPTransport(verify=self._ssl) as transport:
-            response = await transport.handle_async_request(self._build(form))
+            response = await transport.handle_async_request(request)
             try:
-                return response.status_code, await self._read(response)
+                return response.status_code, response.headers, await _read(response)
             finally:
                 await response.aclose()
 
-    async def _read(self, response: httpx.Response) -> bytes:
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise self._error("compressed its answer although it was asked not to")
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > MOST_BYTES:
-                raise self._error(f"sent more than {MOST_BYTES} bytes")
-        return bytes(body)
-
-    def _build(self, form: TokenForm) -> httpx.Request:
+    async def _build(self, form: TokenForm, url: str) -> httpx.Request:
         fields, headers = form.fields(), {"Accept": "application/json"}
-        secret = self._settings.client_secret
-        if secret is not None and self._settings.auth == "client_secret_basic":
-            headers["Authorization"] = _basic(self._settings.client_id, secret.reveal())
-        else:
-            fields["client_id"] = self._settings.client_id
-        if secret is not None and self._settings.auth == "client_secret_post":
-            fields["client_secret"] = secret.reveal()
+        await self._prove(fields, headers, url)
         headers["Accept-Encoding"] = "identity"
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         headers["User-Agent"] = "region-router"
         timeout = httpx.Timeout(self._settings.timeout).as_dict()
+        content = urlencode(fields).encode()
         return httpx.Request(
-            "POST",
-            self._settings.url,
-            headers=headers,
-            content=urlencode(fields).encode(),
-            extensions={"timeout": timeout},
+            "POST", url, headers=headers, content=content, extensions={"timeout": timeout}
         )
+
+    async def _prove(self, fields: dict[str, str], headers: dict[str, str], url: str) -> None:
+        """Add what proves the client, as `token.auth` says."""
+        settings, secret = self._settings, self._settings.client_secret
+        if self._assertions is not None:
+            fields |= await self._assertions.fields(url, self._wall())
+        elif secret is not None and settings.auth == "client_secret_basic":
+            headers["Authorization"] = _basic(settings.client_id, secret.reveal())
+        else:
+            fields["client_id"] = settings.client_id
+        if secret is not None and settings.auth == "client_secret_post":
+            fields["client_secret"] = secret.reveal()
+
+
+class Unfit(Exception):  # noqa: N818 - a fact on its way to the sentence that names the server
+    """The answer is not one that is read; says why, after the server's name."""
+
+
+async def _read(response: httpx.Response) -> bytes:
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Unfit("compressed its answer although it was asked not to")
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise Unfit(f"sent more than {MOST_BYTES} bytes")
+    return bytes(body)
 
 
 def _basic(client_id: str, secret: str) -> str:
@@ -128,10 +163,9 @@ def _basic(client_id: str, secret: str) -> str:
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
-def _refusal(status: int, body: bytes) -> str:
+def _refusal(status: int, code: str | None) -> str:
     if httpx.codes.is_redirect(status):
         return f"redirects ({status}): set token.url to where it is"
-    code = read_error(body)
     return f"answered {status} ({code})" if code else f"answered {status}"
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from router.balance.slate import Standing
     from router.balance.state import State
     from router.endpoint import Endpoint
+    from router.limits.cap import Cap
+    from router.limits.permit import Permit
 
     Basis = tuple[Standing, Sequence[float], Collection[str], Why, float]
     """How candidates stood, what the first of them cost, who was tried, what decided, and how many
@@ -32,11 +34,15 @@ RETURNED, HELD, ANSWERED = 0, 1, 2
 
 
 class Cooling(Exception):  # noqa: N818 - a fact for the flow, not an error of ours
-    """Every endpoint that may serve asked to be left alone until `until` (monotonic seconds)."""
+    """Every endpoint that may serve asked to be left alone until `until` (monotonic seconds).
 
-    def __init__(self, until: float) -> None:
+    `full`: nobody asked, but all are at the limits that they have of their own.
+    """
+
+    def __init__(self, until: float, *, full: bool = False) -> None:
         super().__init__(until)
         self.until = until
+        self.full = full
 
 
 class Choice:
@@ -50,12 +56,13 @@ class Choice:
             these is the time of a new connection, as long as the request may have to wait for one.
         busy: seconds that this process had computed when it was sent.
         basis: what was decided by, see `decision`.
-        state, pool, held, undecided: the pool's own; only the pool touches them.
+        state, pool, held, undecided, capped: the pool's own; only the pool touches them.
     """
 
     __slots__ = (
         "basis",
         "busy",
+        "capped",
         "held",
         "in_flight",
         "pool",
@@ -78,6 +85,7 @@ class Choice:
         self.price = state.price
         self.in_flight = 0
         self.trial = False
+        self.capped: tuple[Cap, Permit] | None = None
         self.held = HELD
 
     @property
@@ -123,3 +131,7 @@ class Choice:
     def give_back(self) -> None:
         """Return the in-flight count and the trial; a second call does nothing."""
         self.pool.take_back(self)
+
+    def cancel(self) -> None:
+        """Give it back because nothing will be sent: it costs nothing of the endpoint's limits."""
+        self.pool.cancel(self)

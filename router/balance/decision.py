@@ -32,11 +32,13 @@ class Why(enum.Enum):
     SPILT = "spilt"  # the tiers before are too crowded, or probably broken
     PINNED = "pinned"  # the conversation was here before
     FRESH = "fresh"  # it is the best of those that this request was not at
+    ROOM = "room"  # it is the best of those that are not at their own limit
     RESORT = "resort"  # no candidate was left
 
 
 ALONE = {
     Why.PINNED: "the conversation was here before, and it is well",
+    Why.ROOM: "it is the best of those that are not at their own limit",
     Why.RESORT: "nobody is well and fresh: it is the least bad",
 }
 ONLY = "it is the only one that may serve now"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from router.config.settings import Failover
 
-__all__ = ["Availability", "Cause", "Health"]
+__all__ = ["Availability", "Cause", "Health", "Standing"]
 
 Cause = Literal["unreachable", "failing"]
 
@@ -47,6 +47,23 @@ class Availability(enum.Enum):
     DRAINED = "drained"
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a process knows of an endpoint, to tell others or to judge what they say.
+
+    Attributes:
+        out_until: when a trial may decide; -inf while it serves.
+        cooling_until: until when it asked to be left alone.
+        answered_at: when it last answered this process's own traffic.
+        failures: of its own traffic there, in a row.
+    """
+
+    out_until: float
+    cooling_until: float
+    answered_at: float
+    failures: int
+
+
 @dataclass(slots=True)
 class Health:
     """Failures and what follows from them; instants are monotonic seconds.
@@ -59,6 +76,7 @@ class Health:
         trial: whether the attempt that decides is under way.
         success_at: when traffic last got an answer.
         trouble: the last failure in words, while it matters.
+        hearsay: whether it is out only because other processes say so.
     """
 
     failures: int = 0
@@ -69,6 +87,7 @@ class Health:
     trial: bool = False
     success_at: float = -math.inf
     trouble: str | None = None
+    hearsay: bool = False
     _probe_failed_at: float = -math.inf
     _length: float = 0.0
     _ejected_at: float = -math.inf
@@ -213,9 +232,17 @@ class Health:
         doubled = failover.eject_for * 2.0 ** min(self.ejections, LONGEST_EXPONENT)
         self._length = min(failover.eject_cap, doubled) * chance.uniform(0.8, 1.2)
         self.ejections += 1
-        self.cause = cause
+        self.cause, self.hearsay = cause, False
         self._ejected_at = now
         self.ejected_until = max(self.ejected_until, now + self._length)
+
+    def told(self, words: str, *, until: float, now: float) -> None:
+        """Take it out because others did: no failure of its own, so no longer next time."""
+        self.cause = "unreachable"
+        self._ejected_at = now
+        self.ejected_until = until
+        self.trouble = words
+        self.hearsay = True
 
     def put_off(self, now: float) -> None:
         """Take a trial that decided nothing: the next one has to wait a little."""
@@ -229,5 +256,5 @@ class Health:
         self.failures = self.probe_failures = 0
         self.ejected_until = 0.0
         self._ejected_at = -math.inf
-        self.cause = None
+        self.cause, self.hearsay = None, False
         self.trouble = None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from router.balance.affinity import Affinity
 from router.balance.choice import RETURNED, Choice, Cooling
 from router.balance.constraints import nothing_left
 from router.balance.domains import Domains
-from router.balance.health import Availability
+from router.balance.health import Availability, Standing
 from router.balance.host import Host
 from router.balance.ranking import off, order
 from router.balance.resort import considered
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "Cooling", "EndpointPool"]
 
 FAULT_TOLD_EVERY = 60.0
+MOST_TROUBLED = 1000
 NOBODY: frozenset[str] = frozenset()
 
 
@@ -83,6 +85,8 @@ class EndpointPool:
         self._affinity = Affinity()
         self._domains = Domains()
         self._fault_told = -math.inf
+        self.troubled: deque[str] = deque(maxlen=MOST_TROUBLED)
+        """Endpoints that went out, came back or asked to be left alone, for who tells others."""
         self._now = 0.0
         self._lock = threading.RLock()  # a forgotten lease may come back while it is held
         self.update(endpoints, failover, allow=allow)
@@ -150,7 +154,7 @@ class EndpointPool:
             within: seconds that are left; who cannot answer in that time is left out.
 
         Raises:
-            Cooling: those that may serve asked to be left alone.
+            Cooling: those that may serve asked to be left alone, or are at their own limits.
             NoEndpointError: the constraints leave none.
             DeadlineError: none is near enough for the time that is left.
         """
@@ -160,7 +164,13 @@ class EndpointPool:
             if options.constrained or now >= slate.fresh_until:
                 slate = self._roster.slate(options, now)
             state, why = slate.pick(), slate.why
-            if tried or state is None or options.affinity is not None or state.least_rtt > within:
+            if (
+                tried
+                or state is None
+                or options.affinity is not None
+                or state.least_rtt > within
+                or (state.cap is not None and not state.has_room(options, now))
+            ):
                 state, why = self._considered(slate, state, options, tried, now=now, within=within)
             if options.affinity is not None:
                 self._affinity.pin(options.affinity, state)
@@ -168,6 +178,8 @@ class EndpointPool:
             choice = Choice(state, self, (slate.standing, slate.prices, before, why, within))
             if state.health.cause is not None and self._begins_trial(state, now):
                 choice.trial = choice.undecided = True
+            if state.cap is not None:
+                choice.capped = state.cap, state.cap.take(options, now)
             state.sent(choice, now)
             return choice
 
@@ -207,6 +219,7 @@ class EndpointPool:
             tried,
             now=now,
             within=within,
+            options=options,
             otherwise=lambda drained: nothing_left(options, drained=drained, allow=roster.allow),
         )
 
@@ -221,7 +234,9 @@ class EndpointPool:
         """Return whether a healthy endpoint is left that this request has not tried."""
         with self._lock:
             return any(
-                state.endpoint.name not in tried and state.availability(now) is Availability.READY
+                state.endpoint.name not in tried
+                and state.availability(now) is Availability.READY
+                and state.has_room(options, now)
                 for state in self._roster.slate(options, now).members
             )
 
@@ -251,6 +266,14 @@ class EndpointPool:
                     return -math.inf
                 until = min(until, state.cooling_until)
             return until if until < math.inf else -math.inf
+
+    def cancel(self, choice: Choice) -> None:
+        """Do what `Choice.cancel` says."""
+        with self._lock:
+            if choice.capped is not None:
+                (cap, taken), choice.capped = choice.capped, None
+                cap.cancel(taken, self._clock())
+            self.take_back(choice)
 
     def take_back(self, choice: Choice) -> None:
         """Do what `Choice.give_back` says."""
@@ -333,6 +356,7 @@ class EndpointPool:
         with self._lock:
             choice.state.cool(now + seconds)
             self._roster.touch()
+            self.troubled.append(choice.state.endpoint.name)
 
     def refused(self, choice: Choice) -> int:
         """Note that it asked for fewer requests; return how often before, since its last answer."""
@@ -363,6 +387,39 @@ class EndpointPool:
                 )
                 self._learnt(state, was, now)
 
+    # -- hearsay
+
+    def standing(self, name: str) -> Standing | None:
+        """Return what is known here of an endpoint, for who tells others."""
+        with self._lock:
+            state = self._roster.states.get(name)
+            if state is None:
+                return None
+            health = state.health
+            out = -math.inf if health.cause is None else health.ejected_until
+            return Standing(out, state.cooling_until, health.success_at, health.failures)
+
+    def told_out(self, name: str, words: str, *, until: float, now: float) -> None:
+        """Leave an endpoint out until then because others do; a probe or a trial ends it."""
+        with self._lock:
+            if (state := self._roster.states.get(name)) is not None and state.health.cause is None:
+                state.health.told(words, until=until, now=now)
+                self._learnt(state, None, now)
+
+    def told_back(self, name: str, *, now: float) -> None:
+        """Take back an ejection that rests on what others said, and on nothing else."""
+        with self._lock:
+            if (state := self._roster.states.get(name)) is not None and state.health.hearsay:
+                state.health.recover(now)
+                self._learnt(state, "unreachable", now)
+
+    def told_cool(self, name: str, *, until: float) -> None:
+        """Leave an endpoint alone until then because it asked others to."""
+        with self._lock:
+            if (state := self._roster.states.get(name)) is not None:
+                state.cool(until)
+                self._roster.touch()
+
     def set_skew(self, name: str, skew: float | None) -> None:
         """Take by how many seconds an endpoint's clock is off, or None once it is not."""
         with self._lock:
@@ -384,6 +441,7 @@ class EndpointPool:
         if (was is None) is (health.cause is None):
             return
         self._roster.touch()
+        self.troubled.append(name)
         if quietly:
             return
         if health.cause is None:

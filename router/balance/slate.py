@@ -27,7 +27,7 @@ from router.balance.decision import Why
 from router.balance.health import Availability
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from router.balance.ranking import Ranked
     from router.balance.state import State
@@ -280,10 +280,17 @@ class Slate:
         self.why = Why.SPILT
         return min(well, key=PRICE)
 
-    def pick_among(self, tried: Collection[str], *, within: float) -> State | None:
-        """Return the cheapest candidate that is not tried and can answer in so many seconds."""
+    def pick_among(
+        self,
+        tried: Collection[str],
+        *,
+        within: float,
+        has_room: Callable[[State], bool] = lambda _: True,
+    ) -> State | None:
+        """Return the cheapest candidate with room, not tried, that can answer in that time."""
         for line in (self.first, self.second):
             left = [s for s in line if s.endpoint.name not in tried and s.least_rtt <= within]
+            left = [s for s in left if has_room(s)]
             if left:
                 return min(left, key=PRICE)
         return None

@@ -24,6 +24,7 @@ from router.balance.health import Availability, Health
 from router.balance.host import IDLE
 from router.balance.load import FIRST_LIMIT, Load
 from router.balance.ranking import Ranked
+from router.limits.cap import Cap
 
 if TYPE_CHECKING:
     import random
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from router.config.settings import Failover
     from router.endpoint import Endpoint
     from router.geo.prior import Prior
+    from router.options import Options
 
 __all__ = ["Availability", "State"]
 
@@ -69,6 +71,7 @@ class State:
         restless, drifting: whether the price changes by time alone, within moments or minutes.
         doubtful: whether it is more likely broken than not.
         typical: the service that it was priced with, if it was never asked.
+        cap: the limits that it has of its own, if any.
         row: its row of a ranking, until something changes.
         board, seat: where its price is shown (`slate`), if it is a candidate for everybody.
     """
@@ -102,6 +105,7 @@ class State:
     doubtful: bool = False
     typical: float = 0.0
     row: Ranked | None = None
+    cap: Cap | None = None
     board: list[float] | None = None
     seat: int = 0
 
@@ -114,6 +118,14 @@ class State:
         """Take what a new configuration says of the same endpoint."""
         self.endpoint = endpoint
         self.share = 1 / endpoint.weight
+        if endpoint.limits is None:
+            self.cap = None
+        elif self.cap is None or self.cap.limits != endpoint.limits:
+            self.cap = Cap(endpoint.limits)
+
+    def has_room(self, options: Options, now: float) -> bool:
+        """Return whether a request is within the limits that it has of its own."""
+        return self.cap is None or self.cap.wait(options, self.in_flight, now) <= 0
 
     # -- how far
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_json",
+    "assembled",
     "duration",
     "file_argument",
     "in_file",
@@ -81,11 +82,22 @@ def in_file(file: str, problems: Iterable[str]) -> ConfigError:
     return ConfigError(*(f"{shown(file)}: {problem}" for problem in problems))
 
 
+def assembled(config: Config) -> Router:
+    """Return a Router; where its tokens come from the user's code, there are none here.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    if config.token is not None and config.token.grant == "callable":
+        return Router(config, token=str)
+    return Router(config)
+
+
 @contextlib.contextmanager
 def routing(file: str, config: Config) -> Iterator[Router]:
     """Make a Router of what the file holds; nothing is started, and at the end it is closed."""
     try:
-        with contextlib.closing(Router(config)) as router:
+        with contextlib.closing(assembled(config)) as router:
             yield router
     except ConfigError as error:
         raise in_file(file, error.problems) from None

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from router.cli.arguments import file_argument, in_file, read, shown
+from router.cli.arguments import assembled, file_argument, in_file, read, shown
 from router.endpoint import parse_origin
 from router.errors import ConfigError
-from router.router import Router
 from router.tls import TlsContext
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def check(*, file: str) -> None:
     Nothing is sent. The exit code is 1 if there are errors; warnings do not change it.
     """
     config = read(file)
-    problems = [*_problems(lambda: Router(config).close()), *_problems(TlsContext(config.tls))]
+    problems = [*_problems(lambda: assembled(config).close()), *_problems(TlsContext(config.tls))]
     if problems:
         raise in_file(file, problems)
     for warning in _warnings(config):
@@ -55,19 +54,22 @@ def _problems(attempt: Callable[[], object]) -> tuple[str, ...]:
 
 
 def _warnings(config: Config) -> Iterator[str]:
-    token = config.token
-    if token is None:
+    proof = "token"
+    if config.token is not None:
+        yield from _token_warnings(config.token)
+    elif config.sign is not None and config.sign.api_key is not None:
+        proof = "key"
+    else:
         return
-    yield from _token_warnings(token)
     for index, endpoint in enumerate(config.endpoints):
         if _in_clear(endpoint.url):
-            yield f"endpoints.{index}.url: the token would travel unencrypted: use https"
+            yield f"endpoints.{index}.url: the {proof} would travel unencrypted: use https"
 
 
 def _token_warnings(token: TokenSettings) -> Iterator[str]:
-    if token.client_secret is None:
+    if token.urls and token.client_secret is None and token.auth != "private_key_jwt":
         yield "token.client_secret: none is set, so the server has to take this for a public client"
-    if _in_clear(token.url):
+    if any(_in_clear(url) for url in token.urls):
         yield "token.url: the client's secret would travel unencrypted: use https"
 
 

@@ -16,8 +16,10 @@ from router.cli.check import check
 from router.cli.clock import clock
 from router.cli.config import config
 from router.cli.explain import explain
+from router.cli.limits import limits
 from router.cli.probe import probe
 from router.cli.rank import rank
+from router.cli.token import token
 from router.cli.vantage import vantage
 from router.errors import RouterError
 from router.version import __version__
@@ -65,5 +67,5 @@ def commands(context: click.Context) -> None:
     context.call_on_close(lambda: logger.removeHandler(handler))
 
 
-for command in (probe, rank, explain, vantage, clock, check, config):
+for command in (probe, rank, explain, vantage, clock, token, limits, check, config):
     commands.add_command(command)

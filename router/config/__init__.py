@@ -19,6 +19,8 @@ from router.config.settings import (
     Limits,
     Precondition,
     Probe,
+    ShareSettings,
+    SignSettings,
     TlsSettings,
     TokenSettings,
 )
@@ -34,6 +36,8 @@ __all__ = [
     "Limits",
     "Precondition",
     "Probe",
+    "ShareSettings",
+    "SignSettings",
     "TlsSettings",
     "TokenSettings",
     "load",

@@ -16,7 +16,7 @@ from router.config.statuses import WORDS, StatusRule, parse_statuses
 from router.endpoint import Location, parse_origin
 from router.hosts import is_address, parse_host, parse_server
 from router.secret import Secret
-from router.units import Parsed, Rate, parse_count, parse_rate
+from router.units import Parsed, parse_count
 
 __all__ = [
     "Factor",
@@ -25,7 +25,6 @@ __all__ = [
     "Here",
     "Hosts",
     "OptionalCount",
-    "OptionalRate",
     "OptionalText",
     "Percentile",
     "SecretField",
@@ -155,10 +154,6 @@ def _optional_count(value: object) -> int | None:
     return None if value is None else parse_count(value)
 
 
-def _optional_rate(value: object) -> Rate | None:
-    return None if value is None else parse_rate(value)
-
-
 def _percentile(value: object) -> float:
     if isinstance(value, str) and re.fullmatch(r"p\d{1,2}(\.\d+)?", value):
         value = float(value[1:]) / 100
@@ -194,5 +189,4 @@ Hosts = Annotated[tuple[str, ...], Parsed(_hosts, _LIST)]
 Here = Annotated[str | Location | None, Parsed(_here, _HERE)]
 Factor = Annotated[float, Parsed(_factor, (("type", "number"),))]
 OptionalCount = Annotated[int | None, Parsed(_optional_count, _INTEGER)]
-OptionalRate = Annotated[Rate | None, Parsed(_optional_rate, _STRING)]
 Percentile = Annotated[float, Parsed(_percentile, _STRING)]

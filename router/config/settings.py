@@ -9,7 +9,8 @@ Rule 3: a part is handed its own section, never the whole `Config`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from router.config.allow import Allow
@@ -20,7 +21,6 @@ from router.config.fields import (
     Here,
     Hosts,
     OptionalCount,
-    OptionalRate,
     OptionalText,
     Percentile,
     SecretField,
@@ -29,14 +29,16 @@ from router.config.fields import (
     Statuses,
     Target,
     Text,
-    Url,
 )
 from router.config.section import Section
+from router.config.signing import SignSettings
 from router.config.skew_errors import KNOWN
 from router.config.streams import OptionalDuration, Stall
 from router.config.timescale import mixture
+from router.config.tokens import SigningAlgorithm, TokenUrls, Word, token_problems
 from router.endpoint import Endpoint
 from router.errors import ConfigError
+from router.rates import Bound, Rates, parse_rates
 from router.units import Count, Duration, Flag, PositiveDuration, Share
 
 __all__ = [
@@ -50,11 +52,14 @@ __all__ = [
     "Limits",
     "Precondition",
     "Probe",
+    "ShareSettings",
+    "SignSettings",
     "TlsSettings",
     "TokenSettings",
 ]
 
 MOST_ENDPOINTS = 100_000
+KEY_NAME = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 # Four operators, one timescale (UTC without a leap smear). Polled at most every 64 s.
 PUBLIC_SERVERS = ("time.cloudflare.com", "ntp.se", "ptbtime1.ptb.de", "time.nist.gov")
@@ -108,37 +113,68 @@ class ClockSettings(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSettings(Section):
-    """Where the one shared access token comes from (OAuth 2.0, RFC 6749).
+    """Where the one shared access token comes from (OAuth 2.0, RFC 6749), or which key it is.
 
     Attributes:
-        grant: `client_credentials` or `refresh_token`.
-        url: the token endpoint.
+        grant: `client_credentials` or `refresh_token`; `static` for a key that is at hand,
+            `callable` for what `Router(token=…)` returns.
+        url: the token endpoint, or a list of them in order of preference.
         client_id: the client's public name.
         client_secret: its secret, sent as `auth` says.
         refresh_token: the first one, for the grant of that name; rotated ones are kept in memory.
         scope: words asked for, separated by spaces.
         audience: asked for where the server wants it.
-        auth: how the client proves itself: HTTP Basic, or fields in the form.
+        auth: how the client proves itself: HTTP Basic, fields in the form, or a signed assertion.
+        private_key: the key of `private_key_jwt`: a JWK, or PEM whose lines end in backslash n.
+        private_key_file: a PEM or JWK file in its place; it is read for each token request.
+        key_id: which of the client's keys it is, where the server wants to be told.
+        algorithm: how assertions are signed, such as RS256; left out: as the key suggests.
+        assertion_audience: whom assertions are for; left out: the token endpoint that is asked.
+        file: a file with the static key and nothing else; a change is noticed within a minute, and
+            at once where an endpoint answers 401.
+        value: the static key itself.
         refresh_before: seconds before expiry at which a new token is fetched in the background.
-        timeout: seconds one token request may take.
+        timeout: seconds one token request may take, at each of the endpoints.
     """
 
-    grant: Literal["client_credentials", "refresh_token"] = "client_credentials"
-    url: Url
-    client_id: Text
+    grant: Literal["client_credentials", "refresh_token", "static", "callable"] = (
+        "client_credentials"
+    )
+    url: TokenUrls = ()
+    client_id: Word = ""
     client_secret: SecretField = None
     refresh_token: SecretField = None
     scope: OptionalText = None
     audience: OptionalText = None
-    auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt"] = (
+        "client_secret_basic"
+    )
+    private_key: SecretField = None
+    private_key_file: FilePath = None
+    key_id: OptionalText = None
+    algorithm: SigningAlgorithm = None
+    assertion_audience: OptionalText = None
+    file: FilePath = None
+    value: SecretField = None
     refresh_before: Duration = 60.0
     timeout: PositiveDuration = 10.0
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The token endpoints, the preferred one first."""
+        return (self.url,) if isinstance(self.url, str) else self.url
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What a token can come from: the endpoints, or the one place of a key."""
+        if self.grant == "static":
+            return ("token.value" if self.file is None else str(self.file),)
+        return ("Router(token=…)",) if self.grant == "callable" else self.urls
+
     def check(self) -> None:
-        if self.grant == "refresh_token" and not self.refresh_token:
-            raise ConfigError("refresh_token: the grant refresh_token needs one to start with")
-        if self.grant == "client_credentials" and not self.client_secret:
-            raise ConfigError("client_secret: the grant client_credentials needs it")
+        problems = [*token_problems(self)]
+        if problems:
+            raise ConfigError(*problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,17 +183,71 @@ class Limits(Section):
 
     Attributes:
         concurrency: requests under way at once, bodies included.
-        rate: requests in a time; spread by GCRA.
+        rate: requests in a time, or a list of rates, each of requests or of another cost, such as
+            `{of: tokens, rate: 40000/minute}`; spread by GCRA.
         burst: how many of them may start at once; a tenth of the rate's events by default.
         queue: how many requests may wait; one more is refused at once.
-        share: URL of the Redis that shares the limit among processes.
+        adaptive: fewer under way when the service refuses (429, 503), more again when it answers;
+            never more than `concurrency`.
+        learn: hold back when an answer's headers say that less is left than is thought here.
+        share: URL of the Redis that shares the limit among processes: short for `share: {url: …}`.
     """
 
     concurrency: OptionalCount = None
-    rate: OptionalRate = None
+    rate: Rates = ()
     burst: OptionalCount = None
     queue: Count = 10_000
+    adaptive: Flag = False
+    learn: Flag = True
     share: SecretField = None
+
+    def check(self) -> None:
+        bounds = parse_rates(self.rate)
+        if self.burst is not None and (len(bounds) > 1 or any(b.burst for b in bounds)):
+            raise ConfigError(
+                "burst: write it beside the rate that it belongs to: {rate: 20/minute, burst: 2}"
+            )
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """The rates, each with its burst."""
+        bounds = parse_rates(self.rate)
+        if self.burst is None:
+            return bounds
+        return tuple(replace(bound, burst=self.burst) for bound in bounds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareSettings(Section):
+    """What makes many processes one: a Redis or Valkey that they all reach.
+
+    Attributes:
+        url: `redis://`, `rediss://`, `unix://`, `redis+cluster://` or `redis+sentinel://`; options
+            of TLS and others in its query.
+        key: a secret text by which tokens are encrypted there; left out: tokens are not shared.
+        name: begins all keys: processes with the same name share.
+        vantage: processes with the same one share probes and outages; left out: those whose
+            `geo.here` is the same, or those of one host.
+        lease: seconds after which a process that fell silent loses what it held.
+        every: seconds between exchanges while there is traffic; less where the burst is short.
+        timeout: seconds that a request may wait for an answer of the store, once.
+        processes: how many to assume until the store tells.
+    """
+
+    url: SecretField
+    key: SecretField = None
+    name: Text = "router"
+    vantage: OptionalText = None
+    lease: PositiveDuration = 1.0
+    every: PositiveDuration = 0.1
+    timeout: PositiveDuration = 0.05
+    processes: Count = 1
+
+    def check(self) -> None:
+        if self.url is None:
+            raise ConfigError("url: write the URL of a Redis, such as redis://127.0.0.1:6379")
+        if not KEY_NAME.fullmatch(self.name):
+            raise ConfigError("name: write letters, digits, dots and dashes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +388,9 @@ class Config(Section):
         geo: where this host is, and which database places addresses.
         clock: how requests are stamped with the time; left out: they are not stamped.
         token: where the shared access token comes from; left out: none is sent.
+        sign: what else proves a request: a key in a header, or a signature; left out: nothing.
         limits: one limit for all regions together.
+        share: what processes share over Redis; left out: each is for itself.
         probe: how endpoints are measured.
         failover: when and how a request is tried again.
         tls: whom to trust.
@@ -312,7 +404,9 @@ class Config(Section):
     geo: GeoSettings = field(default_factory=GeoSettings)
     clock: ClockSettings | None = None
     token: TokenSettings | None = None
+    sign: SignSettings | None = None
     limits: Limits = field(default_factory=Limits)
+    share: ShareSettings | None = None
     probe: Probe = field(default_factory=Probe)
     failover: Failover = field(default_factory=Failover)
     tls: TlsSettings = field(default_factory=TlsSettings)
@@ -329,8 +423,17 @@ class Config(Section):
         if len(self.endpoints) > MOST_ENDPOINTS:
             raise ConfigError(f"endpoints: at most {MOST_ENDPOINTS}")
         problems = [*_same_names(self.endpoints), *self.allow.problems(self.endpoints)]
+        if self.limits.share is not None and self.share is not None:
+            problems.append("limits.share: it is short for share.url: leave one of the two out")
         if problems:
             raise ConfigError(*problems)
+
+    @property
+    def shared(self) -> ShareSettings | None:
+        """What processes share, in either form."""
+        if self.limits.share is not None:
+            return ShareSettings(url=self.limits.share)
+        return self.share
 
 
 def _same_names(endpoints: tuple[Endpoint, ...]) -> list[str]:

@@ -52,6 +52,29 @@ class Times(Protocol):
         """Return what tells how long to wait before asking, as for `measure`; None: not at all."""
 
 
+class Results(Protocol):
+    """Who learns what probes found."""
+
+    def probed(self, name: str, *, connect: float, warm: float, now: float) -> None:
+        """Take a probe's figures in seconds."""
+
+    def probe_failed(self, name: str, words: str, *, reached: bool = False, now: float) -> None:
+        """Take a probe's failure; `reached` tells whether the server answered at all."""
+
+
+class Turns(Results, Protocol):
+    """Who shares probes with other processes."""
+
+    heard: Callable[[str, float], None]
+    """Told of an endpoint that another process has just probed, and when."""
+    doubted: Callable[[str, float], None]
+    """Told of an endpoint that should be probed once more, and when."""
+
+    async def mine(self, name: str) -> bool:
+        """Return whether this process is to probe the endpoint now."""
+        ...
+
+
 class Prober:
     """Probes the pool's endpoints as `schedule` says."""
 
@@ -63,13 +86,18 @@ class Prober:
         tls: Callable[[], ssl.SSLContext],
         chance: random.Random,
         times: Times | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._pool = pool
+        self._turns = turns
+        self._results: Results = pool if turns is None else turns
         self._settings = settings
         self._tls = tls
         self._chance = chance
         self._times = times
         self._agenda = Agenda(every=settings.every, chance=chance)
+        if turns is not None:
+            turns.heard, turns.doubted = self._agenda.ended, self._agenda.hurry
         self._ended = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._lost = 0.0
@@ -109,7 +137,9 @@ class Prober:
         try:
             if after > 0:
                 await asyncio.sleep(after)
-            await probe_once(self._pool, endpoint, self._settings, tls=self._tls, times=self._times)
+            if self._turns is None or await self._turns.mine(endpoint.name):
+                results, settings = self._results, self._settings
+                await probe_once(results, endpoint, settings, tls=self._tls, times=self._times)
         except ConfigError as error:  # a file of `tls:`; the next probe looks again
             self._pool.probe_failed(endpoint.name, str(error), now=time.monotonic())
         finally:
@@ -118,7 +148,7 @@ class Prober:
 
 
 async def probe_once(
-    pool: EndpointPool,
+    pool: Results,
     endpoint: Endpoint,
     settings: Probe,
     *,

@@ -14,6 +14,7 @@ from router.limits.permit import Permit
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from router.limits.ledger import Costs
     from router.limits.limiter import Limiter
     from router.limits.permit import Ticket
 
@@ -36,15 +37,25 @@ class Port(Protocol):
         ...
 
 
-async def acquire(limiter: Limiter, port: Port, deadline: float, cost: float = 1.0) -> Permit:
-    """Return a permit when it is this request's turn.
+async def acquire(
+    limiter: Limiter,
+    port: Port,
+    deadline: float,
+    cost: float = 1.0,
+    *,
+    costs: Costs = (),
+    priority: int = 0,
+) -> Permit:
+    """Return a permit when it is this request's turn; `cost` to `priority` as `Limiter.admit`.
 
     Raises:
         LimitError: the queue is full, or the turn comes after `deadline`, a monotonic time.
         RetryLaterError: every endpoint asked to be left alone until after the deadline.
         OptionsError: the cost is above the burst.
     """
-    admitted = limiter.admit(port.now(), cost=cost, deadline=deadline)
+    admitted = limiter.admit(
+        port.now(), cost=cost, costs=costs, priority=priority, deadline=deadline
+    )
     if isinstance(admitted, Permit):
         return admitted
     try:
@@ -60,7 +71,7 @@ async def _nap(ticket: Ticket, port: Port, deadline: float) -> None:
     """Wait until it is worth polling again."""
     now = port.now()
     wait, left = ticket.wait(now), deadline - now
-    if left <= 0 or (wait is not None and wait > left):
-        raise ticket.refusal(wait, left, now)
+    if left <= 0 or (wait is not None and wait > left and not ticket.guesses):
+        raise ticket.refusal(None if ticket.guesses else wait, left, now)
     with contextlib.suppress(TimeoutError):
         await port.wait(ticket.nudge, min(left if wait is None else wait, LONGEST_NAP))

@@ -6,7 +6,7 @@ Rule: permit and place go back by `give_back` and `leave`; twice is harmless, an
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from router.errors import LimitError, OptionsError, RetryLaterError
 
@@ -29,17 +29,56 @@ __all__ = [
 
 
 class Permit:
-    """The right to one request; give it back when the response's body is closed."""
+    """The right to one request; give it back when the response's body is closed.
 
-    __slots__ = ("_limiter",)
+    Attributes:
+        charges: what it has taken of each rate.
+        receipts: what the quotas of these rates gave for it.
+        at: when it was granted, in monotonic seconds.
+        heard: whether an answer to its request came, so that the service has counted it.
+    """
 
-    def __init__(self, limiter: Limiter | None) -> None:
+    __slots__ = ("_limiter", "at", "charges", "heard", "receipts")
+
+    def __init__(
+        self,
+        limiter: Limiter | None,
+        charges: tuple[float, ...] = (),
+        receipts: tuple[float, ...] = (),
+        at: float = 0.0,
+    ) -> None:
         self._limiter = limiter
+        self.charges = charges
+        self.receipts = receipts
+        self.at = at
+        self.heard = False
 
     def give_back(self) -> None:
         """Make room for the next in the queue; a second time does nothing."""
         if self._limiter is not None:
-            self._limiter.settle(self)
+            self._limiter.returned(self)
+
+    def settle(
+        self, now: float, *, cost: float | None = None, costs: Iterable[tuple[str, float]] = ()
+    ) -> None:
+        """Let the request have cost so much in the end; it may have been given back before.
+
+        Args:
+            now: monotonic seconds.
+            cost: in requests; None: as it was.
+            costs: by what other rates count; what is not named stays as it was.
+        """
+        if self._limiter is not None and self.charges:
+            self._limiter.settle(self, now, cost, costs)
+
+    def cancel(self, now: float) -> None:
+        """Take nothing of any rate: the request was not sent."""
+        if self._limiter is not None and self.charges:
+            self._limiter.settle(self, now, 0.0, [(of, 0.0) for of in self._limiter.counted])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as a permit of nothing: what was taken cannot be given back twice."""
+        return Permit, (None,)
 
 
 UNLIMITED = Permit(None)
@@ -47,19 +86,46 @@ UNLIMITED = Permit(None)
 
 
 class Ticket:
-    """A place in the queue: `poll`, then wait on `nudge` for at most `wait` seconds, and again."""
+    """A place in the queue: `poll`, then wait on `nudge` for at most `wait` seconds, and again.
 
-    __slots__ = ("_limiter", "cost", "knows_when", "nudge", "nudged", "permit")
+    Attributes:
+        charges: what its request costs at each rate.
+        priority, key: by what it is ordered, see `line`.
+        permit: granted, and not yet fetched.
+        nudge: resolved when it is worth polling; a poll in vain puts a new one in its place.
+        knows_when: whether its holder was told a wait, and so polls without a nudge.
+        guesses: whether that wait only says when to look again.
+    """
 
-    def __init__(self, limiter: Limiter, cost: float) -> None:
+    __slots__ = (
+        "_limiter",
+        "charges",
+        "guesses",
+        "key",
+        "knows_when",
+        "nudge",
+        "nudged",
+        "permit",
+        "priority",
+    )
+
+    def __init__(
+        self, limiter: Limiter, charges: tuple[float, ...], *, key: float, priority: int = 0
+    ) -> None:
         self._limiter = limiter
-        self.cost = cost
+        self.charges = charges
+        self.key = key
+        self.priority = priority
         self.permit: Permit | None = None
         self.nudge: Future[None] = Future()
-        """Resolved when it is worth polling; a poll in vain puts a new one in its place."""
         self.nudged = False
         self.knows_when = False
-        """Whether its holder was told a wait, and so polls without a nudge."""
+        self.guesses = False
+
+    @property
+    def cost(self) -> float:
+        """What it costs at the first rate."""
+        return self.charges[0] if self.charges else 1.0
 
     def poll(self, now: float) -> Permit | None:
         """Return the permit if it was granted, or can be granted now."""
@@ -75,10 +141,15 @@ class Ticket:
 
     def leave(self) -> None:
         """Give up the place in the queue, and the permit if it was granted meanwhile."""
-        self._limiter.settle(self)
+        self._limiter.take_back(self)
 
-    def take_nudge(self) -> list[Future[None]]:
-        """Return the future to resolve, unless that is on its way already."""
+    def take_nudge(self, *, surely: bool = False) -> list[Future[None]]:
+        """Return the future to resolve, unless that is on its way already.
+
+        `surely`: though it was told a wait, since that may be shorter now.
+        """
+        if surely:
+            self.knows_when = self.guesses = False
         if self.nudged:
             return []
         self.nudged = True
@@ -98,10 +169,10 @@ def resolve(nudges: Iterable[Future[None]]) -> None:
             nudge.set_result(None)
 
 
-def too_dear(cost: float, burst: int) -> OptionsError:
+def too_dear(cost: float, most: float, of: str = "requests") -> OptionsError:
     """Return the error of a request that no wait would ever admit."""
     return OptionsError(
-        f"cost: {cost:g} is not above 0 and at most limits.burst ({burst}): "
+        f"cost: {cost:g} {of} is not above 0 and at most limits.burst ({most:g}): "
         "raise limits.burst or lower the cost"
     )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import secrets
 import threading
@@ -23,6 +24,7 @@ from router.config.settings import TokenSettings
 from router.secret import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
 __all__ = ["TokenServer"]
@@ -41,7 +43,10 @@ class TokenServer:
         raw: answer every request with these bytes instead.
         headers: further headers of each answer.
         rotate: whether a refresh brings a new refresh token.
+        scopes: those that are granted; None: any.
+        assertion: whether a client's assertion proves it; without this none does.
         requests: token requests received so far.
+        forms: what they asked for.
         refresh_token: the one that the next refresh has to bring.
     """
 
@@ -54,6 +59,9 @@ class TokenServer:
         self.raw: bytes | None = None
         self.headers: dict[str, str] = {}
         self.rotate = True
+        self.scopes: frozenset[str] | None = None
+        self.assertion: Callable[[str], bool] | None = None
+        self.forms: list[Form] = []
         self.requests = 0
         self.refresh_token = _new_token()
         self.port = 0
@@ -121,6 +129,8 @@ class TokenServer:
         with self._lock:
             if not self._knows(authorization, form):
                 return 401, {"error": "invalid_client"}
+            if self.scopes is not None and form.get("scope") not in self.scopes:
+                return 400, {"error": "invalid_scope"}
             if form.get("grant_type") == "client_credentials":
                 return 200, self._grant()
             if form.get("grant_type") != "refresh_token":
@@ -129,12 +139,15 @@ class TokenServer:
                 return 400, {"error": "invalid_grant"}
             return 200, self._grant() | self._rotated()
 
-    def count(self) -> None:
+    def count(self, form: Form) -> None:
         """Count one token request."""
         with self._lock:
             self.requests += 1
+            self.forms.append(form)
 
     def _knows(self, authorization: str, form: Form) -> bool:
+        if "client_assertion" in form:
+            return self.assertion is not None and self.assertion(form["client_assertion"])
         basic = _parse_basic(authorization)
         given = basic or (form.get("client_id", ""), form.get("client_secret", ""))
         return given == (self.client_id, self.client_secret)
@@ -172,17 +185,18 @@ def _parse_basic(authorization: str) -> tuple[str, str] | None:
 def _handler_of(server: TokenServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            server.count()
             length = int(self.headers.get("Content-Length", "0"))
             form = dict(parse_qsl(self.rfile.read(length).decode()))
+            server.count(form)
             status, answer = server.answer(self.headers.get("Authorization", ""), form)
             raw = json.dumps(answer).encode() if server.raw is None else server.raw
             self.send_response(server.status or status)
             for name, value in {"Content-Type": "application/json", **server.headers}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
+            with contextlib.suppress(ConnectionError):  # the client left, as tests want
+                self.end_headers()
+                self.wfile.write(raw)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
             pass

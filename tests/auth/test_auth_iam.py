@@ -7,10 +7,12 @@ a user, hence `random_token`.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+import router
 from router.auth.grant import TokenForm
 from router.auth.oauth import OAuthFetcher
 from router.config.settings import TokenSettings
@@ -81,6 +83,32 @@ def test_a_real_server_rotates_the_refresh_token(iam_server: Any, client: Any) -
     grant = fetch(wanted)
     assert grant.access_token.reveal() != token.access_token
     assert grant.refresh_token is not None
+
+
+@pytest.mark.parametrize("client", ["client_secret_basic"], indirect=True)
+def test_a_real_server_grants_one_token_to_64_threads_and_64_tasks(
+    iam_server: Any, client: Any, router_regions: Any
+) -> None:
+    regions = router_regions(near=0.0, far=0.001)
+    token = settings(iam_server, client)
+    config = regions.config(token=token, probe=router.Probe(enabled=False))
+
+    async def tasks(shared: router.Router) -> None:
+        async with router.httpx2.AsyncClient(shared) as suspending:
+            await asyncio.gather(*(suspending.get("/") for _ in range(64)))
+
+    with (
+        router.Router(config) as shared,
+        router.Client(shared) as blocking,
+        ThreadPoolExecutor(64) as pool,
+    ):
+        threads = [pool.submit(blocking.get, "/") for _ in range(64)]
+        asyncio.run(tasks(shared))
+        assert {thread.result(20).status_code for thread in threads} == {200}
+    brought = {request.headers["authorization"] for request in regions.received}
+    granted = iam_server.backend.query(iam_server.models.Token, client=client)
+    assert brought == {f"Bearer {token.access_token}" for token in granted}
+    assert (len(brought), len(regions.received)) == (1, 128)
 
 
 @pytest.mark.parametrize("client", ["client_secret_basic"], indirect=True)

@@ -68,10 +68,14 @@ class Bench:
             token = await asyncio.wrap_future(self.manager.request(now))
         return token
 
+    def under_way(self) -> bool:
+        """Whether a token request is."""
+        return any(token["under_way"] for token in self.manager.describe(self.clock())["tokens"])
+
     def landed(self) -> None:
         """Wait until no token request is under way."""
         ends = time.monotonic() + PATIENCE
-        while self.manager._flight is not None and time.monotonic() < ends:
+        while self.under_way() and time.monotonic() < ends:
             time.sleep(0.005)
 
 

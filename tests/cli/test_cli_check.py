@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOT_SHOWN = {
-    *{"share", "hedge", "after", "at_most", "stall", "stream_deadline", "connect_timeout"},
+    *{"hedge", "after", "at_most", "stall", "stream_deadline", "connect_timeout"},
     *{"deadline_header", "retry_budget", "statuses", "precondition", "request_id", "max_age"},
     "wait",
 }
@@ -57,11 +57,11 @@ def test_every_error_stands_on_a_line_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
-        ("limits: {share: 'redis://u:planted-secret@h'}", ["limits.share: this release"]),
+        ("limits: {share: 'mysql://u:planted-secret@h'}", ["limits.share: write redis://"]),
         ("tls: {ca: /nowhere/ca.pem}", ["tls.ca: /nowhere/ca.pem cannot be read as PEM"]),
         (
-            "limits: {share: 'redis://h'}\ntls: {cert: /nowhere/me.pem}",
-            ["limits.share: this release", "tls.cert"],
+            "share: {url: 'redis+sentinel://h'}\ntls: {cert: /nowhere/me.pem}",
+            ["share.url: name the service", "tls.cert"],
         ),
     ],
     ids=["share", "ca", "share and cert"],
@@ -146,12 +146,12 @@ def test_a_file_that_is_not_there_is_one_sentence(command: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("command", ["rank", "probe"])
 def test_a_refused_configuration_is_told_with_its_file(command: str, tmp_path: Path) -> None:
-    file = written(tmp_path, "endpoints: [https://127.0.0.1:9]\nlimits: {share: 'redis://h'}")
+    file = written(tmp_path, "endpoints: [https://127.0.0.1:9]\nlimits: {share: 'mysql://h'}")
 
     done = run(command, file)
 
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"{file}: limits.share: this release")
+    assert done.stderr.startswith(f"{file}: limits.share: write redis://")
 
 
 def test_a_certificate_that_is_missing_ends_a_probe_with_one_sentence(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from router.version import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = [["probe"], ["rank"], ["explain"], ["check"], ["vantage"], ["clock"]]
+COMMANDS = [["probe"], ["rank"], ["explain"], ["check"], ["vantage"], ["clock"], ["token"]]
+COMMANDS += [["limits"]]
 COMMANDS += [["config", "schema"]]
 BLOCKED = """
 import sys

@@ -18,6 +18,7 @@ from router.config import (
     Hedge,
     Limits,
     Probe,
+    ShareSettings,
     TlsSettings,
     TokenSettings,
     loads,
@@ -34,6 +35,7 @@ SECTIONS = (
     Hedge,
     Limits,
     Probe,
+    ShareSettings,
     TlsSettings,
     TokenSettings,
 )
@@ -68,7 +70,7 @@ def test_what_is_required_in_python_is_required_in_the_file() -> None:
     required = {section.__name__: section_schema(section).get("required") for section in SECTIONS}
     assert {name: keys for name, keys in required.items() if keys} == {
         "Endpoint": ["url"],
-        "TokenSettings": ["url", "client_id"],
+        "ShareSettings": ["url"],
     }
     assert schema()["required"] == ["endpoints"]
 
@@ -88,7 +90,13 @@ def test_an_endpoint_is_a_url_or_a_mapping() -> None:
 
 @pytest.mark.parametrize(
     ("section", "key"),
-    [(TokenSettings, "client_secret"), (TokenSettings, "refresh_token"), (Limits, "share")],
+    [
+        (TokenSettings, "client_secret"),
+        (TokenSettings, "refresh_token"),
+        (Limits, "share"),
+        (ShareSettings, "url"),
+        (ShareSettings, "key"),
+    ],
 )
 def test_a_secret_is_text_or_says_where_it_is_kept(section: type, key: str) -> None:
     text, env, file = section_schema(section)["properties"][key]["oneOf"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gc
 import math
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -13,6 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from router.config.settings import Limits
 from router.errors import LimitError, OptionsError
 from router.limits.limiter import Limiter, Permit, Ticket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def make(**limits: Any) -> Limiter:
@@ -237,6 +240,15 @@ def test_a_nudge_cancelled_by_its_waiter_is_replaced() -> None:
     head.nudge.result(0)
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Nothing is collected before the test says so."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
 def test_a_permit_collected_while_the_lock_is_held_comes_back_when_it_is_released() -> None:
     class Finalized:
         """Gives its permit back when it is collected, as an abandoned response does."""

@@ -27,6 +27,9 @@ class Held:
     def give_back(self) -> None:
         self.out = 0
 
+    def cancel(self, _: float) -> None:
+        assert self.out, "it is taken back while it is out"
+
 
 @dataclass
 class Flying:

@@ -1,0 +1,168 @@
+"""The `sign:` section: what proves a request beside the token.
+
+Rule 1: a signature is made from a template, and a placeholder that is not known is refused here.
+Rule 2: what a key is used for is chosen by which of the sections is there.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from router.config.fields import OptionalText, SecretField
+from router.config.section import Section
+from router.errors import ConfigError
+from router.units import Parsed
+
+__all__ = ["ApiKey", "HmacSettings", "SigV4Settings", "SignSettings"]
+
+PLACEHOLDERS = frozenset(
+    {"timestamp", "method", "host", "path", "query", "target", "body", "body_sha256"}
+)
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+PARAMETER = re.compile(r"[A-Za-z0-9._~-]{1,100}")
+MADE_BY_OTHERS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+LONGEST_TEMPLATE = 1000
+
+
+def _header(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and value.lower() in MADE_BY_OTHERS:
+        raise ValueError("this header is made by others: name the one that the API reads")
+    if isinstance(value, str) and HEADER.fullmatch(value):
+        return value
+    raise ValueError("a header's name is letters, digits and dashes, such as X-API-Key")
+
+
+def _parameter(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and PARAMETER.fullmatch(value)):
+        return value
+    raise ValueError("a parameter's name is letters, digits and dashes, such as signature")
+
+
+def _template(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_TEMPLATE:
+        raise ValueError('write a template, such as "{timestamp}{method}{target}{body}"')
+    try:
+        parts = list(string.Formatter().parse(value))
+    except ValueError:
+        raise ValueError("a brace that is none of a placeholder is written twice") from None
+    for _, name, form, conversion in parts:
+        if name is not None and (name not in PLACEHOLDERS or form or conversion):
+            raise ValueError(f"a placeholder is one of {', '.join(sorted(PLACEHOLDERS))}")
+    return value
+
+
+Header = Annotated[str | None, Parsed(_header)]
+Parameter = Annotated[str | None, Parsed(_parameter)]
+Template = Annotated[str, Parsed(_template)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey(Section):
+    """A key that is sent as it is.
+
+    Attributes:
+        header: which one carries it.
+        value: the key, with whatever word the API wants before it.
+    """
+
+    header: Header = "X-API-Key"
+    value: SecretField = None
+
+    def check(self) -> None:
+        if self.header is None or not self.value:
+            raise ConfigError("value: write the key, and which header carries it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HmacSettings(Section):
+    """A keyed hash (HMAC, RFC 2104) over what a template says, as exchanges want it.
+
+    Attributes:
+        key: the secret that signs.
+        key_encoding: how it is written: as the bytes of its `text`, or in `hex` or `base64`.
+        template: what is signed, of {timestamp} {method} {host} {path} {query} {target} {body}
+            {body_sha256}.
+        algorithm: the hash.
+        encoding: how the signature is written.
+        header: which one carries it.
+        parameter: the query's parameter that carries it instead, as its last one.
+        timestamp: how {timestamp} is written.
+        timestamp_header: which header carries it, where `clock.header` does not.
+        timestamp_parameter: the query's parameter that carries it instead; {query} holds it then.
+    """
+
+    key: SecretField = None
+    key_encoding: Literal["text", "hex", "base64"] = "text"
+    template: Template = "{timestamp}{method}{target}{body}"
+    algorithm: Literal["sha256", "sha384", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    header: Header = None
+    parameter: Parameter = None
+    timestamp: Literal["unix", "unix_ms", "rfc3339"] = "unix_ms"
+    timestamp_header: Header = None
+    timestamp_parameter: Parameter = None
+
+    def check(self) -> None:
+        problems = []
+        if not self.key:
+            problems.append("key: write the secret that signs")
+        if (self.header is None) == (self.parameter is None):
+            problems.append("header: a signature goes into a header or into a parameter")
+        if self.timestamp_header and self.timestamp_parameter:
+            problems.append("timestamp_header: the time goes into a header or into a parameter")
+        if problems:
+            raise ConfigError(*problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigV4Settings(Section):
+    """AWS Signature Version 4; it needs `region-router[aws]`.
+
+    Attributes:
+        service: the service's signing name, such as bedrock or execute-api.
+        region: left out: that of the endpoint's own `region`, without its cloud.
+        access_key: with `secret_key`; left out: as botocore finds credentials.
+        secret_key: the key that signs.
+        session_token: of credentials for a time.
+    """
+
+    service: OptionalText = None
+    region: OptionalText = None
+    access_key: SecretField = None
+    secret_key: SecretField = None
+    session_token: SecretField = None
+
+    def check(self) -> None:
+        problems = []
+        if not self.service:
+            problems.append("service: write the service's signing name, such as bedrock")
+        if bool(self.access_key) != bool(self.secret_key):
+            problems.append("access_key: write both keys, or neither")
+        if self.session_token and not self.access_key:
+            problems.append("session_token: it belongs to an access_key")
+        if problems:
+            raise ConfigError(*problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignSettings(Section):
+    """What proves a request beside the token, made for each attempt as its headers leave.
+
+    Attributes:
+        api_key: a key in a header; it may stand beside one of the others.
+        hmac: a keyed hash over a template.
+        sigv4: AWS Signature Version 4.
+    """
+
+    api_key: ApiKey | None = None
+    hmac: HmacSettings | None = None
+    sigv4: SigV4Settings | None = None
+
+    def check(self) -> None:
+        if self.hmac is not None and self.sigv4 is not None:
+            raise ConfigError("hmac: a request has one signature: keep hmac or sigv4")

@@ -1,0 +1,134 @@
+"""The programs that Redis runs, each atomic, each by the server's own TIME.
+
+Rule 1: no process's clock comes in: what a process says is a length of time, and what it hears is
+        how long from now. So clocks that differ by hours change nothing.
+Rule 2: times are whole microseconds since 1970, which a double holds exactly.
+Rule 3: a holder that falls silent is forgotten after the lease.
+"""
+
+from __future__ import annotations
+
+from router.shared.store import Script
+
+__all__ = ["CLAIM_TURN", "HELLO", "NOW", "PERMITS", "RATE"]
+
+NOW = "local t = redis.call('TIME') local now = t[1] * 1000000 + t[2]\n"
+
+RATE = Script(
+    NOW
+    + """
+local interval, burst, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local holder, want, lump = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local change, known, hungry_for = tonumber(ARGV[7]), ARGV[8] == '1', tonumber(ARGV[9])
+local tat = tonumber(redis.call('GET', KEYS[1]) or '')
+if not tat then  -- forgotten: full for a newcomer, empty for who has spent of it
+  tat = known and now + burst * interval or 0
+else
+  tat = tat + change * interval
+end
+tat = math.min(tat, now + ahead + 4 * burst * interval)  -- a server's clock may be set back
+local size, held_due, anew = tonumber(ARGV[10]), now + ARGV[11], 0
+if size > 0 then  -- units that are due much later: are they due earlier now?
+  local without = tat - size * interval
+  if math.max(without, now) + (size - burst) * interval < held_due - 1000 then
+    tat, lump, want, anew = without, size, 0, 1
+  end
+end
+local due = math.max(tat, now)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+if want + lump > 0 then
+  redis.call('ZADD', KEYS[2], now + hungry_for, holder)
+else
+  redis.call('ZREM', KEYS[2], holder)
+end
+redis.call('PEXPIRE', KEYS[2], math.ceil(hungry_for / 1000) + 1000)
+local others = math.max(1, redis.call('ZCARD', KEYS[2]))
+local room = math.floor((now + ahead - due) / interval + burst + 0.001)
+local granted, first, wait = 0, 0, 0
+if room >= 1 and lump > 0 then
+  granted, first = lump, due + (lump - burst) * interval
+elseif room >= 1 and want > 0 then
+  granted = math.min(want, math.max(1, math.floor(room / others)))
+  first = due + (1 - burst) * interval
+end
+if granted > 0 then
+  tat = due + granted * interval
+elseif want + lump > 0 then
+  wait = due + (1 - burst) * interval - ahead - now
+end
+if tat > 0 then
+  local left = math.ceil(math.max(0, tat - now) / 1000) + 60000
+  redis.call('SET', KEYS[1], string.format('%.3f', tat), 'PX', left)
+end
+return {granted, string.format('%.0f', first - now), string.format('%.0f', wait), anew}
+"""
+)
+"""Leases units of a rate: GCRA, in which a unit may be taken before it is due, but not spent.
+
+KEYS: the theoretical arrival time, the hungry. ARGV: microseconds of one unit, burst, microseconds
+ahead, holder, units wanted, units wanted at once, units spent without leave (or returned:
+negative), whether the holder knows of an earlier state, microseconds for which it counts as hungry,
+units that it holds as a lump and microseconds until those are due: given anew if that is earlier.
+Returns units granted, microseconds until the first of them (or the lump) is due, and until asking
+is worth while, and whether they take the place of the lump that was held.
+"""
+
+PERMITS = Script(
+    NOW
+    + """
+local holder, most, used, want = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local lease, hungry_for = tonumber(ARGV[5]), tonumber(ARGV[6])
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
+  redis.call('HDEL', KEYS[2], gone)
+  redis.call('ZREM', KEYS[1], gone)
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+redis.call('HDEL', KEYS[2], holder)
+local others = 0
+for _, held in ipairs(redis.call('HVALS', KEYS[2])) do others = others + held end
+local free = math.max(0, most - others)
+local hungry = redis.call('ZCARD', KEYS[3])
+if redis.call('ZSCORE', KEYS[3], holder) then hungry = hungry - 1 end
+local holders = redis.call('HLEN', KEYS[2]) + 1
+for _, poor in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+  if poor ~= holder and redis.call('HEXISTS', KEYS[2], poor) == 0 then holders = holders + 1 end
+end
+local fair = math.max(1, math.ceil(most / holders))
+local allowed = math.min(want, free)
+if hungry > 0 then allowed = math.min(allowed, fair) end
+local held = math.max(allowed, used)
+if held > 0 then
+  redis.call('HSET', KEYS[2], holder, held)
+  redis.call('ZADD', KEYS[1], now + lease, holder)
+else
+  redis.call('ZREM', KEYS[1], holder)
+end
+if used < want and allowed <= used and allowed < fair then
+  redis.call('ZADD', KEYS[3], now + hungry_for, holder)
+else
+  redis.call('ZREM', KEYS[3], holder)
+end
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, math.ceil(lease / 1000) + 60000) end
+return {allowed, hungry}
+"""
+)
+"""Leases permits to a holder until it is silent for the lease.
+
+KEYS: ends of leases, permits by holder, the hungry. ARGV: holder, permits in all, those in use,
+those wanted in all, microseconds of the lease, and of hunger. Returns how many it may use, and how
+many others go without: then nobody holds more than a fair part.
+"""
+
+HELLO = Script(
+    NOW
+    + """
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[2] / 1000) + 1000)
+return redis.call('ZCARD', KEYS[1])
+"""
+)
+"""Counts the processes. KEYS: who there is. ARGV: who asks, microseconds for which it counts."""
+
+CLAIM_TURN = Script("return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0")
+"""Returns 1 to the first who claims it. KEYS: the turn. ARGV: who, milliseconds."""

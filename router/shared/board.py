@@ -3,7 +3,8 @@
 Rule 1: a reader says what it has seen and gets only what came later; mostly that is nothing.
 Rule 2: a line has an end, and is wiped after it. Ages and ends are lengths of time, never instants
         of somebody's clock.
-Rule 3: what is read is foreign: whoever reads a line checks it.
+Rule 3: what is read is foreign: whoever reads a line checks it. What is no line of ours, or a long
+        one, is wiped away.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ MOST_CHARACTERS = 1000
 POST = Script(
     NOW
     + """
-local seen, version = tonumber(ARGV[1]), tonumber(redis.call('HGET', KEYS[1], '') or '0')
-if version > now then version = now end  -- the clock was set back
+local seen, version = tonumber(ARGV[1]), tonumber(redis.call('HGET', KEYS[1], '') or '0') or 0
+if not (version <= now) then version = now end  -- the clock was set back, or it is NaN
 for i = 2, #ARGV, 3 do
   version = math.max(version + 1, now)
   local till = string.format('%.0f', now + ARGV[i + 2])
@@ -44,8 +45,9 @@ if version == seen then return news end
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local posted, at, till, line = string.match(all[i + 1], '^(%d+) (%d+) (%d+) (.*)$')
-  if posted then
-    if tonumber(till) < now then
+  local fits = posted and #posted + #at + #till < 60 and #all[i] + #line < 4000
+  if all[i] ~= '' then
+    if not fits or tonumber(till) < now then
       redis.call('HDEL', KEYS[1], all[i])
     elseif tonumber(posted) > seen then
       table.insert(news, all[i])

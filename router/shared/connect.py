@@ -48,6 +48,8 @@ def check_url(url: Secret, *, key: str = "share.url") -> None:
         raise ConfigError(
             f"{key}: write redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://"
         )
+    if "decode_responses" in parts.query:
+        raise ConfigError(f"{key}: take decode_responses out: what is kept there is no text")
     if scheme in SENTINEL and not parts.path.strip("/"):
         raise ConfigError(f"{key}: name the service: redis+sentinel://host:26379/service")
 

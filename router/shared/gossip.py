@@ -92,6 +92,7 @@ class Gossip:
         self._near = Board(store, keys.key(f"news:{vantage}", "board"))
         self._far = Board(store, keys.key("news", "board"))
         self._heard = Heard()
+        self._cool_heard = Heard()
         self._told: dict[tuple[str, str], float] = {}
         self._hearsay: dict[tuple[str, str], float] = {}
 
@@ -161,16 +162,27 @@ class Gossip:
                 continue
             kind, teller, name = words
             until = now + line.left if line.text == "1" else now
-            if kind == COOL and until > now:
-                self._cool(name, min(until, now + LONGEST_COOLING))
+            if kind == COOL:
+                self._cool_heard.told(teller, name, until)
+                until = min(until, self._longest_cooling(teller, name, len(names), now))
+                if until > now:
+                    self._cool(name, until)
             elif kind == OUT:
                 self._heard.told(teller, name, until)
                 told.add(name)
         self._heard.forget(now)
+        self._cool_heard.forget(now)
         if told:
             said = {name for kind, name in self._hearsay if kind == OUT}
             for name in (told | said) & names:
                 self._weigh(name, len(names), now)
+
+    def _longest_cooling(self, teller: str, name: str, population: int, now: float) -> float:
+        """Return until when a teller's word on a Retry-After is believed."""
+        heard = self._cool_heard
+        alone = len(heard.tellers(name, now)) < 2  # noqa: PLR2004 - nobody else says so
+        doubted = alone and heard.broken(teller, now, population)
+        return now + (MOST_TOLD if doubted else LONGEST_COOLING)
 
     def _cool(self, name: str, until: float) -> None:
         self._hearsay[COOL, name] = until

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.shared.scripts import RATE
+from router.shared.store import NONSENSE, StoreError
 
 if TYPE_CHECKING:
     from router.shared.stock import Terms
@@ -56,12 +58,18 @@ async def exchange(
     """Ask the store.
 
     Raises:
-        StoreError: it is not known whether it heard.
+        StoreError: it is not known whether it heard, or it answered with nonsense.
     """
     hungry_for = max(HUNGRY_PACES * term.pace, LEAST_HUNGRY)
     rate = (term.interval * MICRO, term.burst, term.ahead * MICRO)
     asked = (wish.want, wish.lump, wish.change, int(wish.known), hungry_for * MICRO)
     pending = (wish.pending[0], wish.pending[1] * MICRO)
     answer = await store.call(RATE, keys, (*rate, holder, *asked, *pending))
-    granted, first, wait, anew = answer
-    return Answer(float(granted), float(first) / MICRO, float(wait) / MICRO, bool(int(anew)))
+    try:
+        granted, first, wait, anew = map(float, answer)
+    except (TypeError, ValueError):
+        raise StoreError(NONSENSE) from None
+    if granted < 0 or not all(map(math.isfinite, (granted, first, wait))):
+        raise StoreError(NONSENSE)
+    most = max(wish.want, wish.lump, wish.pending[0])
+    return Answer(min(granted, most), first / MICRO, wait / MICRO, bool(anew))

@@ -6,7 +6,8 @@ Rule 2: who says that most endpoints are out speaks of its own network: it is be
         another says the same. So one broken process ejects nothing for all.
 Rule 3: else an outage told by one counts as an ejection here, for as long as it does there and at
         most half a minute; a probe or a trial ends it earlier, as any ejection.
-Rule 4: that a server asked to be left alone is the server's own word, and believed.
+Rule 4: that a server asked to be left alone is the server's own word, and believed. Who says so of
+        most endpoints may stand behind a proxy that says it: alone it is believed half a minute.
 Rule 5: hearsay is not passed on.
 """
 
@@ -25,7 +26,7 @@ __all__ = ["Heard", "Opinions", "believed", "read_heading", "write_heading"]
 OWN_EYES = 5.0
 """Seconds for which one's own answer outweighs what is told."""
 MOST_TOLD = 30.0
-"""Seconds of the longest ejection by hearsay."""
+"""Seconds of the longest ejection by hearsay, and of what is doubted."""
 LONGEST_COOLING = 86400.0
 OPINION_HOLDS = 10.0
 SEPARATOR = "\x1f"

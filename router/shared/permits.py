@@ -22,7 +22,7 @@ import time
 from typing import TYPE_CHECKING
 
 from router.shared.scripts import PERMITS
-from router.shared.store import StoreError
+from router.shared.store import NONSENSE, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,8 +166,12 @@ class SharedPermits:
         """Return how many may be used, and how many others go without."""
         args: list[str | float] = [self._member.name, self._most, used, want]
         args += [self._lease * MICRO, 2 * HUNGRY_NAP * MICRO]
-        allowed, hungry = await self._store.call(PERMITS, self._keys, args)
-        return int(allowed), int(hungry)
+        answer = await self._store.call(PERMITS, self._keys, args)
+        try:
+            allowed, hungry = map(int, answer)
+        except (TypeError, ValueError):
+            raise StoreError(NONSENSE) from None
+        return min(allowed, want), hungry
 
     def _want(self, now: float) -> int:
         """Return how many permits in all are likely to be needed."""

@@ -3,7 +3,10 @@
 Rule 1: no process's clock comes in: what a process says is a length of time, and what it hears is
         how long from now. So clocks that differ by hours change nothing.
 Rule 2: times are whole microseconds since 1970, which a double holds exactly.
-Rule 3: a holder that falls silent is forgotten after the lease.
+Rule 3: a holder that falls silent is forgotten after the lease, though the server's clock be set
+        back meanwhile.
+Rule 4: what a key holds is foreign, and may be there without the key beside it: what is no number
+        is not counted, and who has no lease holds nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +16,15 @@ from router.shared.store import Script
 __all__ = ["CLAIM_TURN", "HELLO", "NOW", "PERMITS", "RATE"]
 
 NOW = "local t = redis.call('TIME') local now = t[1] * 1000000 + t[2]\n"
+SET_BACK = """
+local function set_back(key, lease)  -- who was there when the clock was set back has a lease left
+  local latest = now + 10 * lease
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', key, '(' .. string.format('%.0f', latest),
+      '+inf', 'LIMIT', 0, 1000)) do
+    redis.call('ZADD', key, now + lease, member)
+  end
+end
+"""
 
 RATE = Script(
     NOW
@@ -21,6 +33,7 @@ local interval, burst, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(AR
 local holder, want, lump = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local change, known, hungry_for = tonumber(ARGV[7]), ARGV[8] == '1', tonumber(ARGV[9])
 local tat = tonumber(redis.call('GET', KEYS[1]) or '')
+if tat ~= tat then tat = nil end  -- NaN: nobody would ever be granted anything
 if not tat then  -- forgotten: full for a newcomer, empty for who has spent of it
   tat = known and now + burst * interval or 0
 else
@@ -75,17 +88,27 @@ is worth while, and whether they take the place of the lump that was held.
 
 PERMITS = Script(
     NOW
+    + SET_BACK
     + """
 local holder, most, used, want = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local lease, hungry_for = tonumber(ARGV[5]), tonumber(ARGV[6])
+set_back(KEYS[1], lease)
+set_back(KEYS[3], hungry_for)
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
   redis.call('HDEL', KEYS[2], gone)
   redis.call('ZREM', KEYS[1], gone)
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
 redis.call('HDEL', KEYS[2], holder)
-local others = 0
-for _, held in ipairs(redis.call('HVALS', KEYS[2])) do others = others + held end
+local others, holding = 0, redis.call('HGETALL', KEYS[2])
+for i = 1, #holding, 2 do
+  local held = tonumber(holding[i + 1])
+  if held and held > 0 and redis.call('ZSCORE', KEYS[1], holding[i]) then
+    others = others + held
+  else
+    redis.call('HDEL', KEYS[2], holding[i])
+  end
+end
 local free = math.max(0, most - others)
 local hungry = redis.call('ZCARD', KEYS[3])
 if redis.call('ZSCORE', KEYS[3], holder) then hungry = hungry - 1 end
@@ -121,7 +144,9 @@ many others go without: then nobody holds more than a fair part.
 
 HELLO = Script(
     NOW
+    + SET_BACK
     + """
+set_back(KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[2] / 1000) + 1000)

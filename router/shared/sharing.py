@@ -1,6 +1,7 @@
 """What one Router shares with others: made from `share:`, run in the background.
 
-Rule: it wires. Where it is not configured nothing of this package is loaded, nor redis-py.
+Rule 1: a job that breaks breaks no other, and is begun again.
+Rule 2: it wires. Where it is not configured nothing of this package is loaded, nor redis-py.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ __all__ = ["Sharing"]
 
 TURNS = 3.0
 """How many token requests' time a process waits for another's."""
+BEGUN_AGAIN = 1.0
+"""Seconds after which a job that broke is begun again."""
 
 
 class Sharing:
@@ -49,7 +52,7 @@ class Sharing:
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Take the settings; `place` is where this host is, if that is known."""
-        self._settings = settings
+        self._settings, self._note = settings, note
         self._vantage = settings.vantage or place or socket.gethostname()
         self._jobs: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._leases: list[SharedRate | SharedPermits] = []
@@ -143,8 +146,8 @@ class Sharing:
         """Do all of it until cancelled; what was leased goes back before the connection ends."""
         loop = asyncio.get_running_loop()
         store = loop.create_task(self.store.run())
-        jobs = [loop.create_task(job()) for job in self._jobs]
-        jobs.append(loop.create_task(self.member.run(self.store, self.keys)))
+        jobs = [loop.create_task(self._kept(job)) for job in self._jobs]
+        jobs.append(loop.create_task(self._kept(lambda: self.member.run(self.store, self.keys))))
         try:
             await asyncio.gather(store, *jobs)
         finally:
@@ -155,6 +158,18 @@ class Sharing:
             store.cancel()
             await asyncio.gather(store, return_exceptions=True)
             await self.store.close()
+
+    async def _kept(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do a job until cancelled; one that an absurd answer broke is begun again."""
+        told = False
+        while True:
+            try:
+                await job()
+            except Exception as error:  # noqa: BLE001 - one key's trouble is not everybody's
+                if not told:
+                    self._note(f"the shared store answers with nonsense ({type(error).__name__})")
+                    told = True
+            await asyncio.sleep(BEGUN_AGAIN)
 
     def describe(self) -> dict[str, Any]:
         """Return the state as plain data, without secrets."""

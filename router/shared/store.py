@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
     from router.secret import Secret
 
-__all__ = ["Script", "Store", "StoreError"]
+__all__ = ["NONSENSE", "OddKeyError", "Script", "Store", "StoreError"]
 
 CODES = {"MASTERDOWN", "CLUSTERDOWN", "MISCONF", "OOM", "BUSY", "TRYAGAIN", "NOREPLICAS", "NOAUTH"}
+ODD = {"WRONGTYPE", "ResponseError"}
+"""A script's own trouble with its keys: the server is well."""
 KINDS = {
     "AuthenticationError": "NOAUTH or WRONGPASS",
     "BusyLoadingError": "LOADING",
@@ -42,12 +44,18 @@ PATIENCE = 1.0
 """Seconds for calls that nobody waits for."""
 
 
+NONSENSE = "an answer that makes no sense"
+
 PARENTS: list[Any] = []
 """Clients of the processes that this one was forked from: never used, and never collected."""
 
 
 class StoreError(Exception):
     """The store did not do what it was asked; the text is a kind, such as `READONLY`."""
+
+
+class OddKeyError(StoreError):
+    """The store is well, and could not run a script on what a key holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ class Store:
         self.trouble: str | None = None
         """What kind of trouble there is, until it is over."""
         self._told = False
+        self._odd: set[str] = set()
         self._failed_at = -math.inf
         self.up = False
         """Whether the last call or ping went well."""
@@ -167,10 +176,14 @@ class Store:
 
         try:
             answer = await self._ask(evaluate, self.timeout if timeout is None else timeout)
+        except OddKeyError as error:
+            self._tell_odd(str(keys[0]), str(error))
+            raise
         except StoreError as error:
             self._fail(str(error))
             raise
         self._recovered()
+        self._odd.discard(str(keys[0]))
         return answer
 
     async def _ask(self, what: Callable[[], Any], within: float) -> Any:
@@ -182,7 +195,8 @@ class Store:
         except TimeoutError:
             raise StoreError("no answer in time") from None
         except Exception as error:  # noqa: BLE001 - rule 3
-            raise StoreError(_kind(error)) from None
+            kind = _kind(error)
+            raise (OddKeyError if kind in ODD else StoreError)(kind) from None
         finally:
             if task is not None and task.cancelling() > cancels:
                 raise asyncio.CancelledError  # redis-py now and then makes an error of it
@@ -205,6 +219,11 @@ class Store:
                 "this process goes on with its share of the limit"
             )
 
+    def _tell_odd(self, key: str, kind: str) -> None:
+        if key not in self._odd:
+            self._odd.add(key)
+            self._note(f"the shared store cannot work on {key} ({kind}): is its value another's?")
+
     def _recovered(self) -> None:
         self.trouble = None
         if self._told:
@@ -215,7 +234,7 @@ class Store:
 def _kind(error: Exception) -> str:
     """Return what kind of trouble it is; never the foreign text itself."""
     code = str(error).partition(" ")[0]
-    if code in CODES:
+    if code in CODES or code in ODD:
         return code
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OSError):

@@ -23,10 +23,10 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from router.auth.grant import Grant
+from router.auth.grant import LONGEST_LIFETIME, Grant
 from router.errors import TokenError
 from router.secret import Secret
-from router.shared.store import PATIENCE, StoreError
+from router.shared.store import NONSENSE, PATIENCE, StoreError
 from router.shared.token_scripts import CLAIM, FAIL, KEEP, RENEW
 
 if TYPE_CHECKING:
@@ -172,12 +172,15 @@ class SharedToken:
         if place.unsaved is not None:
             await self._save(place, *place.unsaved)
         args = (place.had, self._member.name, int(TURN * MILLI), LAST_AT_LEAST * MICRO)
-        kind, fence, left, sealed = await self._call(place, CLAIM, *args)
-        kind, fence = _text(kind), _text(fence)
-        if kind == "turn":
-            return Claimed(kind, fence, 0.0, _text(left), sealed)
-        unit = MICRO if kind == "token" else MILLI
-        return Claimed(kind, fence, float(left) / unit, fence, sealed)
+        answer = await self._call(place, CLAIM, *args)
+        try:
+            kind, fence, left, sealed = map(_bytes, answer)
+            if kind == b"turn":
+                return Claimed("turn", _text(fence), 0.0, _text(left), sealed)
+            unit = MICRO if kind == b"token" else MILLI
+            return Claimed(_text(kind), _text(fence), float(left) / unit, _text(fence), sealed)
+        except (TypeError, ValueError):
+            raise StoreError(NONSENSE) from None
 
     def _opened(self, place: Place, claimed: Claimed, form: TokenForm) -> Grant | None:
         """Return what is stored, if it is of our key and new; else a turn comes next."""
@@ -187,7 +190,8 @@ class SharedToken:
         if contents is None or (unwanted is not None and unwanted.reveal() == contents[0]):
             return None
         access, refresh = contents
-        return Grant(Secret(access), claimed.left, Secret(refresh) if refresh else None)
+        left = min(claimed.left, LONGEST_LIFETIME)
+        return Grant(Secret(access), left, Secret(refresh) if refresh else None)
 
     def _unsealed(self, place: Place, claimed: Claimed) -> tuple[str, str | None] | None:
         if not claimed.sealed:
@@ -261,5 +265,9 @@ async def _alone(form: TokenForm, fetch: Fetch, error: StoreError) -> Grant:
     )
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(int(value)).encode()
+
+
+def _text(value: bytes) -> str:
+    return value.decode()

@@ -1,0 +1,277 @@
+"""Foreign and absurd values under our keys: what they touch goes on alone, all else is shared."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis_server import redis_server
+from sharing_bench import Bench, bench, spend_for, until
+from test_shared_news import NAMES, Process
+
+from router.auth.grant import LONGEST_LIFETIME, Grant, TokenForm
+from router.config.settings import TokenSettings
+from router.errors import ConfigError
+from router.secret import Secret
+from router.shared.connect import check_url
+from router.shared.news import LONGEST_COOLING, MOST_TOLD
+from router.units import Rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from redis_server import RedisServer
+
+    from router.shared.permits import SharedPermits
+    from router.shared.rate import SharedRate
+
+LIMIT, BURST, PERMITS = 100, 10, 4
+KEYS = "router:v1:"
+BOARD, TAT = KEYS + "{news}:board", KEYS + "{rate:main}:tat"
+ENDS, HELD, THERE = KEYS + "{permits:main}:ends", KEYS + "{permits:main}:held", "{members}:there"
+TOKENS = TokenSettings(url="https://auth.test/token", client_id="c", client_secret=Secret("s"))
+FORM = TokenForm(grant="client_credentials")
+AN_HOUR = "3600000000"
+NINES = "9" * 400
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    with redis_server(tmp_path / "redis") as running:
+        yield running
+
+
+def takes(permits: SharedPermits) -> bool:
+    if permits.take(time.monotonic()) > 0:
+        return False
+    permits.give_back()
+    return True
+
+
+@pytest.mark.parametrize(
+    ("poison", "notes"),
+    [
+        (("set", BOARD, "another's"), 1),
+        (("hset", BOARD, "", "nan"), 0),
+        (("hset", BOARD, "", "no number"), 0),
+        (("hset", BOARD, "out\x1fx\x1fa", f"{'9' * 18} 1 {NINES} 1"), 0),
+        (("hset", BOARD, "out\x1fx\x1fa", f"{'9' * 18} {NINES} {'9' * 18} 1"), 0),
+    ],
+)
+def test_foreign_news_break_nothing_and_do_not_last(
+    server: RedisServer, poison: tuple[str, ...], notes: int
+) -> None:
+    first, second = Process(server.url), Process(server.url)
+    rate = first.bench.sharing.rate(Rate(LIMIT, 1), BURST, name="other")
+    try:
+        server.cli(*poison)
+        if poison[0] == "hset" and poison[2]:
+            server.cli("hset", BOARD, "", "1")  # so that it is looked at
+        time.sleep(0.6)
+        assert first.bench.sharing.store.up
+        assert not rate.alone
+        assert len(first.bench.notes) == notes, first.bench.notes
+        if notes:
+            assert "router:v1:{news}:board (WRONGTYPE)" in first.bench.notes[0]
+            server.cli("del", BOARD)
+        first.pool.cool(choice := first.send("b"), 30.0, now=time.monotonic())
+        choice.give_back()
+        until(lambda: second.health("b") == "cooling")
+    finally:
+        first.bench.background.stop()
+        second.bench.background.stop()
+
+
+@pytest.mark.parametrize("tat", ["nan", "inf", "-inf", "no number"])
+def test_an_absurd_time_in_a_rates_key_stops_nobody(server: RedisServer, tat: str) -> None:
+    with bench(server.url) as made:
+        rate = made.sharing.rate(Rate(LIMIT, 1), BURST)
+        made.start()
+        spend_for(rate, 0.3)
+        server.cli("set", TAT, tat)
+        assert LIMIT / 2 <= len(spend_for(rate, 1.5)) <= 1.5 * LIMIT + 2 * BURST
+        assert not rate.alone
+
+
+def test_a_rates_key_of_another_type_leaves_the_share_and_is_told_once(
+    server: RedisServer,
+) -> None:
+    with bench(server.url) as made:
+        rate, permits = made.sharing.rate(Rate(LIMIT, 1), BURST), made.sharing.permits(PERMITS)
+        made.start()
+        spend_for(rate, 0.3)
+        server.cli("del", TAT)
+        server.cli("rpush", TAT, "another's")
+        assert LIMIT / 2 <= len(spend_for(rate, 1.0)) <= LIMIT + 2 * BURST
+        assert rate.alone
+        until(lambda: takes(permits) and not permits.alone)
+        assert len(made.notes) == 1, made.notes
+        server.cli("del", TAT)
+        until(lambda: rate.take(1.0, time.monotonic()) is not None and not rate.alone)
+
+
+@pytest.mark.parametrize("held", ["4", "1000", "-1000", "no number", "nan", "inf"])
+def test_permits_without_a_lease_are_nobodys(server: RedisServer, held: str) -> None:
+    """As after an eviction that took the leases and left what was leased."""
+    with bench(server.url) as made:
+        permits = made.sharing.permits(PERMITS)
+        made.start()
+        server.cli("hset", HELD, "gone", held)
+        until(lambda: takes(permits))
+        taken = [permits.take(time.monotonic()) for _ in range(3)]
+        until(lambda: permits.allowed >= PERMITS or permits.take(time.monotonic()) == 0)
+        assert permits.allowed <= PERMITS, taken
+        assert "gone" not in server.cli("hgetall", HELD)
+
+
+def test_who_was_there_when_the_servers_clock_was_set_back_is_forgotten_after_a_lease(
+    server: RedisServer,
+) -> None:
+    seconds, micros = server.cli("time").split()
+    far = str(int(seconds) * 10**6 + int(micros) + int(AN_HOUR))
+    server.cli("zadd", ENDS, far, "gone")
+    server.cli("hset", HELD, "gone", str(PERMITS))
+    server.cli("zadd", KEYS + THERE, far, "gone")
+    with bench(server.url, lease=0.3) as made:
+        permits = made.sharing.permits(PERMITS)
+        made.start()
+        assert until(lambda: takes(permits) and not permits.alone) < 3.0
+        assert until(lambda: made.sharing.member.count == 1) < 3.0
+
+
+def fetched(made: Bench, texts: list[str]) -> Grant:
+    shared = made.sharing.token(TOKENS)
+    assert shared is not None
+
+    async def fetch(_: TokenForm) -> Grant:
+        texts.append(f"token-{len(texts)}")
+        return Grant(Secret(texts[-1]), 3600.0)
+
+    return made.background.spawn(shared.obtain(FORM, fetch)).result(10)
+
+
+def token_key(server: RedisServer, what: str) -> str:
+    return next(key for key in server.cli("keys", "*").split() if key.endswith(f":{what}"))
+
+
+@pytest.mark.parametrize("fence", ["9" * 30, "inf", "nan", "no number", "-1"])
+def test_an_absurd_fence_does_not_end_the_sharing_of_tokens(
+    server: RedisServer, fence: str
+) -> None:
+    texts: list[str] = []
+    with bench(server.url, key=Secret("k")) as one, bench(server.url, key=Secret("k")) as two:
+        one.start()
+        two.start()
+        fetched(one, texts)
+        server.cli("hset", token_key(server, "state"), "fence", fence)
+        fetched(one, texts)
+        assert fetched(two, texts).access_token.reveal() == texts[-1]
+        assert len(texts) <= 2
+
+
+@pytest.mark.parametrize("end", ["inf", NINES, "nan", "no number"])
+def test_a_stored_token_that_never_ends_is_believed_for_a_day(
+    server: RedisServer, end: str
+) -> None:
+    texts: list[str] = []
+    with bench(server.url, key=Secret("k")) as one, bench(server.url, key=Secret("k")) as two:
+        one.start()
+        two.start()
+        fetched(one, texts)
+        server.cli("hset", token_key(server, "state"), "until", end)
+        assert fetched(two, texts).lifetime <= LONGEST_LIFETIME
+
+
+def test_a_turn_that_is_nobodys_ends(server: RedisServer) -> None:
+    texts: list[str] = []
+    with bench(server.url, key=Secret("k")) as made:
+        made.start()
+        fetched(made, texts)
+        turn = token_key(server, "state").removesuffix("state") + "turn"
+        server.cli("set", turn, "somebody without an end")
+        server.cli("del", token_key(server, "state"))
+        began = time.monotonic()
+        assert fetched(made, texts).access_token.reveal() == "token-1"
+        assert time.monotonic() - began < 5.0
+
+
+def test_one_process_stops_no_fleet_by_saying_that_all_want_to_be_left_alone(
+    server: RedisServer,
+) -> None:
+    first, second = Process(server.url), Process(server.url)
+    try:
+        now = time.monotonic()
+        for name in NAMES:
+            first.pool.cool(choice := first.send(name), LONGEST_COOLING, now=now)
+            choice.give_back()
+        until(lambda: all(second.health(name) == "cooling" for name in NAMES))
+        assert second.pool.all_cool_until(now) < now + MOST_TOLD + 2.0
+    finally:
+        first.bench.background.stop()
+        second.bench.background.stop()
+
+
+class Liar(socketserver.StreamRequestHandler):
+    """A Redis that answers every script with what its server was told to."""
+
+    def handle(self) -> None:
+        while line := self.rfile.readline():
+            words = []
+            for _ in range(int(line[1:])):
+                size = int(self.rfile.readline()[1:])
+                words.append(self.rfile.read(size + 2)[:-2])
+            told: Any = self.server
+            self.wfile.write(told.answer if words[0].upper() == b"EVALSHA" else b"+OK\r\n")
+
+
+@contextmanager
+def liar(answer: bytes) -> Iterator[str]:
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Liar) as server:
+        server.answer = answer  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"redis://127.0.0.1:{server.server_address[1]}?protocol=2"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+NAN = b"$3\r\nnan\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"+OK\r\n",
+        b":5\r\n",
+        b"*0\r\n",
+        b"*2\r\n:1\r\n:2\r\n",
+        b"*4\r\n" + 4 * NAN,
+        b"*4\r\n:-5\r\n:0\r\n:0\r\n:0\r\n",
+        b"*2\r\n$400\r\n" + NINES.encode() + b"\r\n:0\r\n",
+    ],
+)
+def test_answers_that_make_no_sense_leave_each_its_share(answer: bytes) -> None:
+    with liar(answer) as url, bench(url, key=Secret("k")) as made:
+        process_rate: SharedRate = made.sharing.rate(Rate(LIMIT, 1), BURST)
+        permits = made.sharing.permits(PERMITS)
+        made.start(wait=False)
+        spent = len(spend_for(process_rate, 0.8))
+        assert LIMIT / 4 <= spent <= LIMIT + 2 * BURST
+        assert until(lambda: takes(permits)) < 2.0
+        assert fetched(made, []).access_token.reveal() == "token-0"
+        assert len(made.notes) < 20
+
+
+def test_decoded_answers_are_refused() -> None:
+    with pytest.raises(ConfigError, match="decode_responses"):
+        check_url(Secret("redis://127.0.0.1/0?decode_responses=1"))

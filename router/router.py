@@ -305,9 +305,10 @@ class Router:
         return False
 
     def close(self) -> None:
-        """Stop what runs behind the requests; later requests get ClosedError."""
+        """Stop what runs behind the requests; later ones, and those that wait, get ClosedError."""
         self._closed = True
         self._finalizer()
+        self.limiter.close()
 
     def __enter__(self) -> Self:
         self.start()

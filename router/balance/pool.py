@@ -469,6 +469,11 @@ class EndpointPool:
         rows = [row if row.name in allowed else replace(row, allowed=False) for row in rows]
         return order(rows, favourite=None if favourite is None else favourite.endpoint.name)
 
+    @property
+    def several(self) -> bool:
+        """Whether a request has more than one endpoint to go to."""
+        return len(self._roster.states) > 1
+
     def names(self) -> tuple[str, ...]:
         """Return the names of all endpoints that any request may use."""
         with self._lock:

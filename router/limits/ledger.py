@@ -92,7 +92,7 @@ class Ledger:
                 return None
             receipts.append(receipt)
         if now < self.told.ends:
-            self.told.take(charges)
+            self.told.take(charges, now)
         return tuple(receipts)
 
     def _undo(self, charges: Sequence[float], receipts: Sequence[float], now: float) -> None:

@@ -28,6 +28,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
+from router.errors import ClosedError
 from router.limits.ledger import Ledger
 from router.limits.line import Line, key_of
 from router.limits.outlook import Outlook
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
     Nudges = list[Future[None]]
 
 __all__ = ["Limiter", "Permit", "Ticket"]
+
+MOST_WORDS = 64
+"""Things that a service's words are kept about: what they are called is the service's own."""
 
 
 class Limiter:
@@ -93,6 +97,7 @@ class Limiter:
         self._words: dict[str, tuple[Word, float]] = {}
         self._latest = -math.inf
         self._held_until = -math.inf
+        self._closed = False
         self.counted = frozenset(bound.of for bound in limits.bounds)
         self.reset_after_fork()
 
@@ -257,14 +262,27 @@ class Limiter:
             return left_alone(held)
         return too_late(wait, left)
 
+    def close(self) -> None:
+        """Send away who waits: a poll raises ClosedError."""
+        with self._lock:
+            self._closed = True
+            nudges = [nudge for each in self._waiting for nudge in each.take_nudge(surely=True)]
+        self._conclude(nudges)
+
     def poll(self, ticket: Ticket, now: float) -> Permit | None:
-        """Return the ticket's permit, granted before or now."""
+        """Return the ticket's permit, granted before or now.
+
+        Raises:
+            ClosedError: there is none, and there will be none.
+        """
         with self._lock:
             nudges = self._advance(now)
             permit = ticket.permit
             if permit is None:
                 ticket.renew_nudge()
         self._conclude(nudges)
+        if permit is None and self._closed:
+            raise ClosedError("this Router was closed while the request waited for the limiter")
         return permit
 
     def wait(self, ticket: Ticket, now: float) -> float | None:
@@ -291,19 +309,33 @@ class Limiter:
             nudges = self._wake_head()
         self._conclude(nudges)
 
+    def charge(self, permit: Permit, of: str) -> float:
+        """Return what a request took of what is `counted`."""
+        return self._ledger.told.charge(permit, of)
+
     def heard(
-        self, permit: Permit, now: float, *, words: Iterable[Word] = (), refused: bool = False
+        self,
+        permit: Permit,
+        now: float,
+        *,
+        words: Iterable[Word] = (),
+        refused: bool = False,
+        doubted: bool = False,
     ) -> None:
-        """Take an answer: what it says of the service's limits, and if it was refused for load."""
+        """Take an answer: what it says of the service's limits, and if it was refused for load.
+
+        `doubted`: whether other endpoints may say otherwise, see `told`.
+        """
         permit.heard = True
         if not words and self._window is None:
             return
         with self._lock:
             self._adapt(permit, now, refused=refused)
             for word in words:
-                self._words[word.of] = word, now
+                if word.of in self._words or len(self._words) < MOST_WORDS:
+                    self._words[word.of] = word, now
                 if word.of in self.counted:
-                    self._ledger.told.hear(word, self._out, now)
+                    self._ledger.told.hear(word, self._out, now, doubted=doubted)
             self._quick = self._inline and now >= self._ledger.told.ends
             nudges = self._wake_head()
         self._conclude(nudges)

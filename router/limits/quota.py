@@ -8,6 +8,8 @@ Rule 1: a quota is called under the limiter's lock, and takes no lock of its own
 Rule 2: `take` takes all or nothing. With its receipt up to what was taken may be given back, once.
 Rule 3: what is given back is as if it had never been taken: a rate's bound holds for what was used,
         counted from when it was taken. So what has drained away since then does not come back.
+Rule 4: what was used beyond what was taken holds others up for an hour at most, or for one period
+        of the rate if that is longer: the figure may be an answer's, and absurd.
 
 How rule 3 is kept: a GCRA drains in order. What was taken when the TAT was `due` has drained by
 then, however little of it was used; of the part that is left at `now`, refunds of what was taken
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from router.rates import Bound
 
 __all__ = ["Local", "Quota", "Slots"]
+
+
+LONGEST_DEBT = 3600.0
 
 
 class Slots(Protocol):
@@ -85,13 +90,14 @@ class Local:
         refunded: seconds of the TAT that came back so far from before others.
     """
 
-    __slots__ = ("_gcra", "allowance", "interval", "most", "refunded", "tat")
+    __slots__ = ("_gcra", "_longest", "allowance", "interval", "most", "refunded", "tat")
 
     def __init__(self, bound: Bound) -> None:
         self._gcra = Gcra(bound.rate, bound.most)
         self.interval = self._gcra.interval
         self.allowance = self._gcra.allowance
         self.most = float(bound.most)
+        self._longest = self.allowance + max(LONGEST_DEBT, bound.rate.seconds)
         self.tat = NEVER_SPENT
         self.refunded = 0.0
 
@@ -122,5 +128,6 @@ class Local:
         return seconds / self.interval
 
     def spend(self, cost: float, now: float) -> None:
-        """Take what is not there."""
-        self.tat = self._gcra.spend(self.tat, now, cost)
+        """Take what is not there (rule 4)."""
+        most = max(self.tat, now + self._longest)
+        self.tat = min(self._gcra.spend(self.tat, now, cost), most)

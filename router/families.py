@@ -5,12 +5,15 @@ Rule 1: a family is data: two modules and the classes made from them. No other m
 Rule 2: an error of ours becomes, at the border, also an exception of the caller's family: of the
         class that its cause had, so that `except httpx.ConnectTimeout` keeps working.
 Rule 3: httpx2 is imported when somebody asks for it, never before.
+Rule 4: what a library says of a request that it cannot send quotes a header's value: that is cut
+        off, since it may be a credential.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from router.bodies import AsyncBody, SyncBody
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Family", "family"]
 
 REFUSED_STREAM = 7
+QUOTED = re.compile(r":?\s*\bb['\"].*", re.DOTALL)
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})
 LOCAL = frozenset({"LocalProtocolError", "UnsupportedProtocol", "PoolTimeout"})
 WORDS = {
@@ -83,7 +87,7 @@ class Family:
     def translated(self, error: Exception) -> Exception:
         """Return the family's exception for one of its core's; others as they are."""
         cls = self.foreign(error)
-        return error if cls is None else cls(str(error))
+        return error if cls is None else cls(_unquoted(str(error), cls.__name__))
 
     def raised(self, error: RouterError, request: Any) -> Exception:
         """Return `error` as an exception that is also the family's, bound to the request."""
@@ -108,6 +112,11 @@ class Family:
         if key not in self._classes:
             self._classes[key] = type(ours.__name__, key, {"__module__": ours.__module__})
         return self._classes[key]
+
+
+def _unquoted(words: str, name: str) -> str:
+    """Return a library's words without the bytes of the request, which may be a credential."""
+    return QUOTED.sub("", words) if name == "LocalProtocolError" else words
 
 
 def _was_refused(error: Exception) -> bool:

@@ -5,6 +5,8 @@ Rule 1: everything that can go wrong becomes TokenError with a sentence of ours.
 Rule 2: the answer is small or refused: at most 64 KiB, uncompressed, within `timeout` in all.
 Rule 3: credentials go to the configured address only: redirects are not followed, and proxies and
         `.netrc` files of the environment are not asked.
+Rule 4: what the HTTP library logs of it is dropped: at DEBUG it tells the answer's headers, and a
+        server may repeat a credential there.
 
 httpx's transport is used without its client, which would follow, remember and log more than this
 needs; the client logs each URL with its query.
@@ -14,9 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import socket
 import ssl
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["OAuthFetcher"]
 
 MOST_BYTES = 64 * 1024
+UNLOGGED: ContextVar[bool] = ContextVar("UNLOGGED", default=False)
 DEEPEST_CAUSE = 10
 WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "has a name that does not resolve"),
@@ -45,6 +50,14 @@ WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (httpx.ConnectError, "cannot be connected to"),
     (httpx.ProtocolError, "broke the HTTP protocol or closed before it answered"),
 )
+
+
+def _is_logged(_: logging.LogRecord) -> bool:
+    return not UNLOGGED.get()
+
+
+for _name in ("connection", "http11"):
+    logging.getLogger(f"httpcore.{_name}").addFilter(_is_logged)
 
 
 class OAuthFetcher:
@@ -106,12 +119,16 @@ class OAuthFetcher:
 
     async def _exchange(self, request: httpx.Request) -> tuple[int, httpx.Headers, bytes]:
         """Return status, headers and body of one POST over a connection of its own."""
-        async with httpx.AsyncHTTPTransport(verify=self._ssl) as transport:
-            response = await transport.handle_async_request(request)
-            try:
-                return response.status_code, response.headers, await _read(response)
-            finally:
-                await response.aclose()
+        before = UNLOGGED.set(True)
+        try:
+            async with httpx.AsyncHTTPTransport(verify=self._ssl) as transport:
+                response = await transport.handle_async_request(request)
+                try:
+                    return response.status_code, response.headers, await _read(response)
+                finally:
+                    await response.aclose()
+        finally:
+            UNLOGGED.reset(before)
 
     async def _build(self, form: TokenForm, url: str) -> httpx.Request:
         fields, headers = form.fields(), {"Accept": "application/json"}

@@ -2,7 +2,7 @@
 
 Rule 1: flights that spend a refresh token take turns: a rotated one is good for one request.
 Rule 2: how a flight ended is a grant or a TokenError; a foreign error's text may hold secrets, so
-        only its kind is told.
+        only its kind is told. What other code grants is checked before it is kept.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from router.auth.grant import check_grant
 from router.errors import RouterError, TokenError
 
 if TYPE_CHECKING:
@@ -71,9 +72,16 @@ def outcome_of(future: Future[Grant]) -> Grant | TokenError:
         return TokenError("the token request was cut off: the router is closing")
     error = future.exception()
     if error is None:
-        return future.result()
+        return _checked(future.result())
     if isinstance(error, TokenError):
         return error
     if isinstance(error, RouterError):
         return TokenError(str(error))
     return TokenError(f"the token request failed with {type(error).__name__}")
+
+
+def _checked(grant: Grant) -> Grant | TokenError:
+    try:
+        return check_grant(grant)
+    except TokenError as error:
+        return error

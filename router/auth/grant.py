@@ -15,7 +15,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 from router.errors import TokenError
 from router.secret import Secret
@@ -30,6 +30,7 @@ __all__ = [
     "Grant",
     "RefusedError",
     "TokenForm",
+    "check_grant",
     "read_error",
     "read_grant",
     "read_key",
@@ -182,6 +183,23 @@ def read_key(text: str, where: str) -> Grant:
     return Grant(Secret(text), math.inf)
 
 
+def check_grant(grant: object) -> Grant:
+    """Return what somebody's code says is granted, whose fields nobody has read yet.
+
+    Raises:
+        TokenError: it is no Grant, or a header could not carry it; it is not shown.
+    """
+    if not isinstance(grant, Grant):
+        raise TokenError("what was granted is no Grant")
+    if not _fits(grant.access_token, ACCESS_TOKEN):
+        raise TokenError("a Grant's access_token is no Secret that a header can carry")
+    if not _is_number(grant.lifetime):
+        raise TokenError("a Grant's lifetime is no number of seconds")
+    if grant.refresh_token is not None and not _fits(grant.refresh_token, REFRESH_TOKEN):
+        raise TokenError("a Grant's refresh_token is no Secret of printable ASCII")
+    return grant
+
+
 def _parse_object(body: bytes) -> dict[str, Any]:
     answer: Any = None
     with contextlib.suppress(ValueError, RecursionError):  # the parser's error holds the body
@@ -209,9 +227,19 @@ def _read_lifetime(value: object) -> float:
         return ASSUMED_LIFETIME
     if isinstance(value, str) and DIGITS.fullmatch(value.strip()):
         value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if not _is_number(value):
         _refuse("expires_in that is not a number of seconds")
     return float(min(max(value, 0), LONGEST_LIFETIME))
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether it counts something; `math.isnan` takes no integer of 400 digits."""
+    return type(value) is int or (isinstance(value, float) and not math.isnan(value))
+
+
+def _fits(value: object, alphabet: re.Pattern[str]) -> bool:
+    text = value.reveal() if isinstance(value, Secret) else None
+    return isinstance(text, str) and len(text) <= MOST_CHARACTERS and bool(alphabet.fullmatch(text))
 
 
 def _refuse(what: str) -> NoReturn:

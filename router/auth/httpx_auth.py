@@ -62,14 +62,18 @@ def _signed(auth: Any, http: Any, signing: Signing) -> list[tuple[str, str]] | S
     request = http.Request(
         signing.method, signing.url, headers=signing.headers, content=signing.body or b""
     )
-    url, before = request.url, dict(request.headers.multi_items())
+    url, before = request.url, request.headers.copy()
     flow = auth.sync_auth_flow(request)
     try:
         request = next(flow)
         _end(flow)
     finally:
         flow.close()
-    headers = [pair for pair in request.headers.multi_items() if before.get(pair[0]) != pair[1]]
+    headers = [
+        pair
+        for pair in request.headers.multi_items()
+        if before.get_list(pair[0]) != request.headers.get_list(pair[0])
+    ]
     if request.url == url:
         return headers
     if request.url.copy_with(query=None) != url.copy_with(query=None):

@@ -138,7 +138,7 @@ def _signed(
 
     kind = S3SigV4Auth if service == "s3" else SigV4Auth
     botocore: Any = kind(credentials, service, region)
-    given = {name: value for name, value in signing.headers if _is_signed(name)}
+    given = _given(signing)
     request: Any = AWSRequest(signing.method, signing.url, given, signing.body or b"")
     request.context["timestamp"] = time.strftime(FORMAT, time.gmtime(signing.stamp.ns // NS))
     botocore._modify_request_before_signing(request)  # noqa: SLF001 - rule 1
@@ -148,7 +148,18 @@ def _signed(
     canonical = botocore.canonical_request(request)
     signature = botocore.signature(botocore.string_to_sign(request, canonical), request)
     botocore._inject_signature_to_request(request, signature)  # noqa: SLF001
-    return [(n, v) for n, v in request.headers.items() if n not in given or n.lower() in MADE_HERE]
+    return [(n, v) for n, v in request.headers.items() if given.get(n) != v]
+
+
+def _given(signing: Signing) -> dict[str, str]:
+    """Return the headers that are signed; one that is there twice counts as a list."""
+    given: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for name, value in signing.headers:
+        if _is_signed(name):
+            first = names.setdefault(name.lower(), name)
+            given[first] = f"{given[first]},{value}" if first in given else value
+    return given
 
 
 def _is_signed(name: str) -> bool:

@@ -20,6 +20,7 @@ in `_keep`, `_fail` and `reject` only.
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from concurrent.futures import Future
@@ -28,7 +29,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from router.auth.flight import Flight, Turns, outcome_of
-from router.auth.grant import Grant, RefusedError, TokenForm
+from router.auth.grant import Grant, RefusedError, TokenForm, check_grant
 from router.auth.servers import Backoff, Servers
 from router.auth.shelf import OWN, Shelf, Token, refresh_lead
 from router.errors import TokenError
@@ -162,7 +163,12 @@ class TokenManager:
                 shelf.reject_at = now + SHORTEST_USE
 
     def adopt(self, grant: Grant, now: float, reach: Reach = OWN) -> None:
-        """Take a grant that another process fetched; its lifetime counts from `now`."""
+        """Take a grant that another process fetched; its lifetime counts from `now`.
+
+        Raises:
+            TokenError: no header could carry it.
+        """
+        check_grant(grant)
         with self._lock:
             self._keep(self._shelf(reach), grant, now, now)
 
@@ -213,12 +219,13 @@ class TokenManager:
         return replace(form, url=url, replaces=flight.shelf.replaces())
 
     def _ask(self, form: TokenForm) -> Future[Grant]:
-        exchange = self._exchange
-        asked = self._fetch(form) if exchange is None else exchange.obtain(form, self._fetch)
+        exchange, asked = self._exchange, None
         try:
+            asked = self._fetch(form) if exchange is None else exchange.obtain(form, self._fetch)
             return self._spawn(asked)
         except Exception as error:  # noqa: BLE001 - whatever it is, the flight has to land
-            asked.close()
+            if inspect.iscoroutine(asked):
+                asked.close()
             future: Future[Grant] = Future()
             future.set_exception(error)
             return future

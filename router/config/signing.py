@@ -50,9 +50,15 @@ def _template(value: object) -> str:
         parts = list(string.Formatter().parse(value))
     except ValueError:
         raise ValueError("a brace that is none of a placeholder is written twice") from None
-    for _, name, form, conversion in parts:
-        if name is not None and (name not in PLACEHOLDERS or form or conversion):
-            raise ValueError(f"a placeholder is one of {', '.join(sorted(PLACEHOLDERS))}")
+    written = ""
+    for before, name, _, _ in parts:
+        written += before.replace("{", "{{").replace("}", "}}")
+        written += "" if name is None else f"{{{name}}}"
+        if name is not None and name not in PLACEHOLDERS:
+            written = ""
+            break
+    if written != value:  # a format or a conversion stands beside the name
+        raise ValueError(f"a placeholder is one of {', '.join(sorted(PLACEHOLDERS))}")
     return value
 
 

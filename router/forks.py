@@ -4,21 +4,29 @@ Rule 1: an object that holds such things registers here and forgets them in the 
         usable on both sides.
 Rule 2: a lock that belongs to no object is taken before a fork and released on both sides after it
         (`across_forks`), so that no child inherits it from a thread that is not there.
+Rule 3: a module that another thread is importing has such a lock, which nobody else can take: a
+        child that needs the module would wait for ever. So a fork waits until it is imported.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import time
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from threading import Lock, RLock
+    from types import FrameType
     from typing import TypeVar
 
     AnyLock = TypeVar("AnyLock", Lock, RLock)
 
 __all__ = ["across_forks", "register"]
+
+IMPORTING = "<frozen importlib._bootstrap>"
+IMPORTED_WITHIN, LOOK_EVERY = 1.0, 0.001
 
 
 class Forkable(Protocol):
@@ -56,5 +64,26 @@ def _reset_all() -> None:
         thing.reset_after_fork()
 
 
+def _until_imported() -> None:
+    """Wait until no other thread is importing, or for a second."""
+    until = time.monotonic() + IMPORTED_WITHIN
+    while _imports_elsewhere() and time.monotonic() < until:
+        time.sleep(LOOK_EVERY)
+
+
+def _imports_elsewhere() -> bool:
+    own = sys._getframe()  # noqa: SLF001 - there is no other way to know
+    frames = sys._current_frames().values()  # noqa: SLF001
+    return any(_is_importing(frame) for frame in frames if frame is not own)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTING:
+            return True
+        frame = frame.f_back
+    return False
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_all)
+    os.register_at_fork(before=_until_imported, after_in_child=_reset_all)

@@ -2,7 +2,8 @@
 
 Rule 1: the time is that of the attempt (`departure`), in the header or parameter as in the hash.
 Rule 2: what is signed is what leaves: path and query as they stand in the request line, encoded.
-Rule 3: the key is opened when it is used, and no sentence holds it.
+Rule 3: a parameter that is made here is there once: the caller's of that name go.
+Rule 4: the key is opened when it is used, and no sentence holds it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import binascii
 import hashlib
 import hmac
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 from router.clock.stamp import write
 from router.departure import Signed
@@ -48,6 +49,7 @@ class KeyedHash:
         timestamp = write(signing.stamp.ns, settings.timestamp)
         headers = []
         path, _, query = signing.target.partition("?")
+        query = _without(query, settings.parameter)
         if settings.timestamp_header is not None:
             headers.append((settings.timestamp_header, timestamp))
         if settings.timestamp_parameter is not None:
@@ -128,5 +130,13 @@ def _until_brace(text: str) -> tuple[str, str, str]:
 
 
 def _with(query: str, name: str, value: str) -> str:
-    """Return the query with one more parameter at its end."""
+    """Return the query with a parameter at its end, in place of those of its name."""
+    query = _without(query, name)
     return f"{query}{'&' if query else ''}{name}={quote(value, safe='')}"
+
+
+def _without(query: str, name: str | None) -> str:
+    """Return the query without a parameter, which would speak beside the one that is signed."""
+    pairs = query.split("&")
+    kept = [pair for pair in pairs if unquote_plus(pair.partition("=")[0]) != name]
+    return query if len(kept) == len(pairs) else "&".join(kept)

@@ -14,8 +14,10 @@ from test_auth_signers import QUIET, signing
 import router
 from router.auth import from_httpx
 from router.auth.grant import Grant, read_grant
+from router.auth.keyed_hash import KeyedHash
 from router.auth.sigv4 import SigV4
 from router.config.signing import HmacSettings, SigV4Settings
+from router.departure import Signed
 from router.errors import ConfigError, TokenError
 from router.secret import Secret
 from router.testing import Regions
@@ -109,6 +111,18 @@ def test_a_placeholder_with_a_format_is_refused_before_the_first_request(templat
 
 def test_a_brace_that_is_none_of_a_placeholder_may_stand_beside_one() -> None:
     assert HmacSettings(key=Secret("k"), header="X", template="{{{path}}}{{:{body}}}").template
+
+
+@pytest.mark.parametrize("theirs", ["t=5&sig=evil", "sig=evil&%74=5", "t&sig", "t=1&t=2&s%69g=x"])
+def test_a_parameter_that_is_signed_is_there_once(theirs: str) -> None:
+    names = {"parameter": "sig", "timestamp_parameter": "t"}
+    sign = KeyedHash(HmacSettings(key=Secret("k"), template="{query}", **names))  # type: ignore[arg-type]  # two of its names
+    made = sign(signing(f"https://a.test/x?a=1&{theirs}&a=2"))
+    alone = sign(signing("https://a.test/x?a=1&a=2"))
+    assert isinstance(made, Signed)
+    assert isinstance(alone, Signed)
+    assert made.query == alone.query
+    assert made.query.startswith("a=1&a=2&t=")
 
 
 def sigv4(service: str) -> SigV4:

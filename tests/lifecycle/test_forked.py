@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from router.testing import Received, Regions, Reply, TokenServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 
@@ -140,3 +142,20 @@ def test_a_fork_waits_for_a_lock_that_belongs_to_no_object() -> None:
     holder.join()
     with lock:
         pass
+
+
+def test_a_fork_waits_until_a_module_that_another_thread_imports_is_there(tmp_path: Path) -> None:
+    name = f"slow_module_{os.getpid()}"
+    (tmp_path / f"{name}.py").write_text("import time\ntime.sleep(0.3)\n")
+    sys.path.insert(0, str(tmp_path))
+    importer = threading.Thread(target=importlib.import_module, args=(name,))
+    try:
+        importer.start()
+        while name not in sys.modules:
+            time.sleep(0.001)
+        child = forked(lambda: vars(importlib.import_module(name)).clear())
+        importer.join(WITHIN)
+        assert ended_well(child)
+    finally:
+        sys.path.remove(str(tmp_path))
+        del sys.modules[name]

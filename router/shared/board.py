@@ -4,7 +4,7 @@ Rule 1: a reader says what it has seen and gets only what came later; mostly tha
 Rule 2: a line has an end, and is wiped after it. Ages and ends are lengths of time, never instants
         of somebody's clock.
 Rule 3: what is read is foreign: whoever reads a line checks it. What is no line of ours, or a long
-        one, is wiped away.
+        one, is wiped away, and so is a board of more lines than a fleet has to tell.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ MOST_CHARACTERS = 1000
 POST = Script(
     NOW
     + """
+if redis.call('HLEN', KEYS[1]) > 20000 then redis.call('DEL', KEYS[1]) end  -- it would stop all
 local seen, version = tonumber(ARGV[1]), tonumber(redis.call('HGET', KEYS[1], '') or '0') or 0
 if not (version <= now) then version = now end  -- the clock was set back, or it is NaN
 for i = 2, #ARGV, 3 do

@@ -29,6 +29,7 @@ MOST_TOLD = 30.0
 """Seconds of the longest ejection by hearsay, and of what is doubted."""
 LONGEST_COOLING = 86400.0
 OPINION_HOLDS = 10.0
+MOST_ENDPOINTS = 20_000
 SEPARATOR = "\x1f"
 
 
@@ -81,6 +82,8 @@ class Opinions:
         if well:
             self._failed.pop(endpoint, None)
             return "good"
+        if len(self._failed) > MOST_ENDPOINTS:  # names that nobody has come from others
+            self._failed.clear()
         recent: Mapping[str, float] = self._failed.get(endpoint, {})
         kept = {who: at for who, at in recent.items() if now - at < OPINION_HOLDS}
         self._failed[endpoint] = {**kept, teller: now}

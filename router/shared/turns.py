@@ -25,6 +25,7 @@ from router.shared.store import PATIENCE, StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from router.balance.health import Standing
     from router.shared.board import Line
     from router.shared.keys import Keys
     from router.shared.member import Member
@@ -43,6 +44,10 @@ MILLI = 1e3
 
 class Probed(Protocol):
     """Who takes the results of probes: the pool."""
+
+    def standing(self, name: str) -> Standing | None:
+        """Return what is known of an endpoint; None: there is no such endpoint."""
+        ...
 
     def probed(self, name: str, *, connect: float, warm: float, now: float) -> None:
         """Take a probe's figures in seconds."""
@@ -130,7 +135,7 @@ class Turns:
             return
         name, (well, first, second, teller) = heading[0], words
         figures = _seconds(first), _seconds(second)
-        if teller == self._member.name or None in figures:
+        if teller == self._member.name or None in figures or self._pool.standing(name) is None:
             return
         self.heard(name, now - line.age)
         verdict = self._opinions.take(name, teller, well=well == "1", now=now)

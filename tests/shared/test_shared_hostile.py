@@ -18,7 +18,7 @@ from router.config.settings import TokenSettings
 from router.errors import ConfigError
 from router.secret import Secret
 from router.shared.connect import check_url
-from router.shared.news import LONGEST_COOLING, MOST_TOLD
+from router.shared.news import LONGEST_COOLING, MOST_ENDPOINTS, MOST_TOLD, Opinions
 from router.units import Rate
 
 if TYPE_CHECKING:
@@ -82,6 +82,47 @@ def test_foreign_news_break_nothing_and_do_not_last(
         first.pool.cool(choice := first.send("b"), 30.0, now=time.monotonic())
         choice.give_back()
         until(lambda: second.health("b") == "cooling")
+    finally:
+        first.bench.background.stop()
+        second.bench.background.stop()
+
+
+FLOOD = """
+local t = redis.call('TIME') local now = string.format('%.0f', t[1] * 1000000 + t[2])
+for i = 1, 30000 do redis.call('HSET', KEYS[1], 'line' .. i, now .. ' 1 ' .. now * 2 .. ' 1') end
+redis.call('HSET', KEYS[1], '', now)
+"""
+
+
+def test_a_board_that_is_flooded_is_wiped_and_news_go_on(server: RedisServer) -> None:
+    first, second = Process(server.url), Process(server.url)
+    try:
+        server.cli("eval", FLOOD, "1", BOARD)
+        until(lambda: int(server.cli("hlen", BOARD)) < 100)
+        first.pool.cool(choice := first.send("b"), 30.0, now=time.monotonic())
+        choice.give_back()
+        until(lambda: second.health("b") == "cooling")
+    finally:
+        first.bench.background.stop()
+        second.bench.background.stop()
+
+
+def test_opinions_on_names_that_nobody_has_are_not_kept_for_ever() -> None:
+    opinions = Opinions()
+    for number in range(3 * MOST_ENDPOINTS):
+        opinions.take(f"nosuch-{number}", "x", well=False, now=0.0)
+    assert len(opinions._failed) <= MOST_ENDPOINTS + 1
+
+
+def test_a_probe_of_an_endpoint_that_nobody_has_is_not_heard_of(server: RedisServer) -> None:
+    first, second = Process(server.url), Process(server.url)
+    heard: list[str] = []
+    second.turns.heard = lambda name, _now: heard.append(name)
+    try:
+        for name in ("nosuch", "a"):
+            first.turns._post(name, "1 0.01 0.01")
+        until(lambda: heard)
+        assert set(heard) == {"a"}
     finally:
         first.bench.background.stop()
         second.bench.background.stop()

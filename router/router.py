@@ -16,7 +16,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from router.addressing import Addresses
-from router.auth.given import checked_signer, checked_source
+from router.auth.given import checked_hook, checked_signer, checked_source
 from router.auth.shelf import OWN
 from router.auth.signers import Signers
 from router.auth.sources import settings_for, source_of
@@ -101,8 +101,8 @@ class Router:
         self._chance = random.Random()
         self._signer = checked_signer(signer)
         self._token_source = checked_source(token)
-        self._began = conversation_began
-        self._used = used
+        self._began = checked_hook("conversation_began", conversation_began)
+        self._used = checked_hook("used", used)
         self._closed = False
         self._lock = threading.Lock()
         self._background = Background(self._jobs)
@@ -465,6 +465,7 @@ class Router:
             limiter=self.limiter,
             limits=standing(self.limiter, self.now()),
             budget=self.budget,
+            token=None if self.tokens is None else self.tokens.describe(self.now()),
             shared=None if self.sharing is None else self.sharing.describe(),
         )
 

@@ -1,4 +1,4 @@
-"""What a Router is given as code, `token=` and `signer=`, looked at before the first request.
+"""What a Router is given as code, `token=`, `signer=` and hooks, looked at before it is needed.
 
 Rule: what could never work is refused where it is given, with what to give in its place; what the
       code does when it runs is looked at then.
@@ -7,7 +7,7 @@ Rule: what could never work is refused where it is given, with what to give in i
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from router.errors import ConfigError
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from router.auth.static import TokenSource
     from router.departure import Signer
 
-__all__ = ["checked_signer", "checked_source"]
+__all__ = ["checked_hook", "checked_signer", "checked_source"]
+
+Hook = TypeVar("Hook")
 
 
 def checked_source(source: TokenSource | None) -> TokenSource | None:
@@ -53,6 +55,17 @@ def checked_signer(signer: Signer | None) -> Signer | None:
             "give a function that is not async"
         )
     return signer
+
+
+def checked_hook(name: str, hook: Hook) -> Hook:
+    """Return another argument of a Router's, called with one thing, as it is.
+
+    Raises:
+        ConfigError: it is no function of one argument.
+    """
+    if hook is not None and not _takes(hook, hook):
+        raise ConfigError(f"Router({name}=…): give a function of one argument")
+    return hook
 
 
 def _takes(given: Any, *arguments: object) -> bool:

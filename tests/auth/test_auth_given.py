@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 import router
 from router.config.settings import TokenSettings
 from router.config.signing import ApiKey, SignSettings, SigV4Settings
-from router.testing import Regions
+from router.testing import Regions, TokenServer
 
 QUIET = router.Probe(enabled=False)
 KEY = router.Secret("planted")
@@ -48,6 +49,8 @@ class Waiting:
         ({"signer": Waiting()}, "give a function that is not async"),
         ({"token": functools.partial(str, "planted")}, None),
         ({"token": dict}, None),
+        ({"used": "planted"}, "give a function of one argument"),
+        ({"conversation_began": nothing}, "give a function of one argument"),
     ],
 )
 def test_code_that_could_never_work_is_refused_with_what_to_give(
@@ -74,6 +77,23 @@ def test_two_proofs_that_want_the_authorization_header_are_refused(sign: SignSet
         config(sign=sign, token=TokenSettings(grant="static", value=KEY))
     with pytest.raises(router.ConfigError, match=r"it and Router\(token=…\) both write Auth"):
         router.Router(config(sign=sign), token=lambda: "x")
+
+
+@pytest.mark.parametrize(
+    ("scope", "status"), [(None, 200), ("read", 200), ("read write", 200), ("read admin", None)]
+)
+def test_the_token_server_for_tests_grants_words_of_its_scopes(
+    scope: str | None, status: int | None
+) -> None:
+    with TokenServer() as server, Regions(near=0.0) as regions:
+        server.scopes = frozenset({"read", "write"})
+        token = replace(server.settings(), scope=scope)
+        with router.Client(regions.config(probe=QUIET, token=token)) as client:
+            if status is None:
+                with pytest.raises(router.TokenError, match="invalid_scope"):
+                    client.get("/")
+            else:
+                assert client.get("/").status_code == status
 
 
 def test_a_router_of_a_file_takes_the_hooks_of_a_router_of_a_config(tmp_path: Any) -> None:

@@ -29,7 +29,7 @@ def checked_source(source: TokenSource | None) -> TokenSource | None:
     if source is not None and not _takes(source):
         raise ConfigError(
             "Router(token=…): give a function without arguments that returns the token; "
-            "a key that is at hand goes into the file: token: {grant: static, value: ${NAME}}"
+            'a key that is at hand goes into the file: token: {grant: static, value: "${NAME}"}'
         )
     return source
 

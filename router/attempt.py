@@ -24,6 +24,7 @@ from router.clock.reading import Stamp
 __all__ = ["Attempt", "Trace"]
 
 NS_IN_MS = 1e6
+WORTH_TELLING = 0.01
 SOURCES = {
     "ntp": "NTP",
     "kernel": "this host's clock, kept by a daemon",
@@ -117,6 +118,9 @@ class Attempt:
             number = attempt.number
             hedge = " (the other one was late)" if attempt.hedge else ""
             lines.append(f"attempt {number}{hedge}: {attempt}")
+            if attempt.waited >= WORTH_TELLING:
+                waits = "for the limiter, the token or the backoff"
+                lines.append(f"  sent after {attempt.waited:.2f} s of waiting {waits}")
             lines.append(f"  why {attempt.endpoint}: {attempt.decision.reason}")
             lines += [f"  {line}" for line in written(attempt.decision, tried)]
             tried[attempt.endpoint] = f"tried before in this request: {attempt.result}"

@@ -27,7 +27,10 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 KEYS = frozenset({"of", "rate", "burst", "cost"})
 HOW = "write a rate as 20/minute, or a list of rates such as [20/minute, 1000/day]"
 HOW_OF = "write {of: tokens, rate: 40000/minute}, and burst and cost beside them where needed"
-HOW_OWN = "write what this endpoint takes, such as {concurrency: 10, rate: 50/s}"
+HOW_OWN = (
+    "write concurrency and rate, and no other key, "
+    "such as {concurrency: 10, rate: {rate: 50/s, burst: 5}}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,9 @@ def _bound(value: object) -> Bound:
         raise ValueError("a request counts for one request: cost belongs to other rates")
     made = Bound(parse_rate(value["rate"]), of, None if burst is None else parse_count(burst), cost)
     if cost > made.most:
-        raise ValueError(f"the cost of a request is at most the burst, which is {made.most}")
+        raise ValueError(
+            f"the cost of a request is at most the burst, which is {made.most}: write a burst"
+        )
     return made
 
 

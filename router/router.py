@@ -16,6 +16,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from router.addressing import Addresses
+from router.auth.given import checked_hook, checked_signer, checked_source
 from router.auth.shelf import OWN
 from router.auth.signers import Signers
 from router.auth.sources import settings_for, source_of
@@ -98,10 +99,10 @@ class Router:
         loaded = config if isinstance(config, Config) else load(config)
         refuse_what_is_missing(loaded)
         self._chance = random.Random()
-        self._signer = signer
-        self._token_source = token
-        self._began = conversation_began
-        self._used = used
+        self._signer = checked_signer(signer)
+        self._token_source = checked_source(token)
+        self._began = checked_hook("conversation_began", conversation_began)
+        self._used = checked_hook("used", used)
         self._closed = False
         self._lock = threading.Lock()
         self._background = Background(self._jobs)
@@ -118,9 +119,16 @@ class Router:
         signer: Signer | None = None,
         token: TokenSource | None = None,
         conversation_began: Began | None = None,
+        used: Usage | None = None,
     ) -> Self:
         """Return a Router configured by a YAML file; arguments and errors as for Router."""
-        return cls(load(path), signer=signer, token=token, conversation_began=conversation_began)
+        return cls(
+            load(path),
+            signer=signer,
+            token=token,
+            conversation_began=conversation_began,
+            used=used,
+        )
 
     # -- wiring
 
@@ -221,7 +229,7 @@ class Router:
             self._hedging = Hedging(settings, self.budget)
 
     def _token_manager(self, config: Config) -> TokenManager | None:
-        settings = settings_for(config.token, self._token_source)
+        settings = settings_for(config.token, self._token_source, config.sign)
         if settings is None:
             return None
         from router.auth.token import TokenManager  # noqa: PLC0415 - loaded when used
@@ -458,6 +466,7 @@ class Router:
             limiter=self.limiter,
             limits=standing(self.limiter, self.now()),
             budget=self.budget,
+            token=None if self.tokens is None else self.tokens.describe(self.now()),
             shared=None if self.sharing is None else self.sharing.describe(),
         )
 

@@ -28,9 +28,10 @@ def describe(
     limiter: Limiter,
     limits: dict[str, Any],
     budget: RetryBudget,
+    token: dict[str, Any] | None = None,
     shared: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the state of a router's parts; times are milliseconds."""
+    """Return the state of a router's parts; each key ends in the unit of its time."""
     stamp = keeper.clock.now()
     return {
         "endpoints": [_endpoint(ranked) for ranked in ranking],
@@ -42,6 +43,7 @@ def describe(
         },
         "limiter": {"in_use": limiter.in_use, "waiting": limiter.waiting},
         "limits": limits,
+        "token": token,
         "shared": shared,
         "retry_budget": {"tokens": budget.tokens, "full": budget.full},
     }

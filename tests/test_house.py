@@ -60,6 +60,7 @@ LAYERS = (
         "clock.exchange",
         "clock.sync",
         "auth.oauth",
+        "auth.given",
         "auth.sources",
         "router",
         "transport",

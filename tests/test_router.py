@@ -92,6 +92,16 @@ def test_the_snapshot_is_plain_data(two: Regions) -> None:
     assert {endpoint["name"] for endpoint in state["endpoints"]} == {"a", "b"}
     assert state["clock"].keys() == {"status", "source", "bound_ms", "unsure_stamps"}
     assert state["limiter"] == {"in_use": 0, "waiting": 0}
+    assert state["token"] is None
+
+
+def test_the_snapshot_tells_of_the_token_without_showing_it(two: Regions) -> None:
+    token = router.TokenSettings(grant="static", value=router.Secret("planted"))
+    with router.Client(two.config(token=token)) as client:
+        client.get("/")
+        state = client.router.snapshot()
+    assert state["token"]["tokens"][0]["kind"] == "static key"
+    assert "planted" not in repr(state)
 
 
 def test_waiting_to_be_measured_has_an_end() -> None:

@@ -25,7 +25,7 @@ __all__ = ["Assertions"]
 KIND = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFETIME = 60
 BY_CURVE = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
-UNREADABLE = "token.private_key is no private key: write a PEM or JWK file's path, or a JWK"
+ENCRYPTED = ("BEGIN ENCRYPTED", "Proc-Type: 4,ENCRYPTED")
 
 
 class Assertions:
@@ -59,11 +59,14 @@ class Assertions:
         assertion = None
         try:
             claims = self._claims(url, int(now))
-            assertion = jwt.encode(header, claims, key, algorithms=[header["alg"]])
+            assertion = jwt.encode(header, claims, key, registry=_registry(header["alg"]))
         except Exception:  # noqa: BLE001, S110 - rule 3: the library's words may hold the key
             pass
         if assertion is None:
-            raise TokenError(f"token.private_key cannot sign with {header['alg']}")
+            raise TokenError(
+                f"{self._where} cannot sign with {header['alg']}: "
+                "take token.algorithm out, or write one for this kind of key"
+            )
         return assertion
 
     def _claims(self, url: str, now: int) -> dict[str, Any]:
@@ -88,8 +91,19 @@ class Assertions:
         except Exception:  # noqa: BLE001, S110 - rule 3: the library's words may hold the key
             pass
         if key is None or not getattr(key, "is_private", False):
-            raise TokenError(UNREADABLE)
+            raise TokenError(self._unusable(text))
         return key
+
+    @property
+    def _where(self) -> str:
+        path = self._settings.private_key_file
+        return "token.private_key" if path is None else f"token.private_key_file: the file {path}"
+
+    def _unusable(self, text: str) -> str:
+        """Return what to do about a key that is none, without a word of it."""
+        if any(mark in text for mark in ENCRYPTED):
+            return f"{self._where} is encrypted: write the key without a passphrase"
+        return f"{self._where} is no private key: it has to be PEM or a JWK, of RSA, EC or Ed25519"
 
     def _text(self) -> str:
         settings = self._settings
@@ -99,10 +113,21 @@ class Assertions:
         try:
             return read_bounded(str(settings.private_key_file), most=LARGEST_SECRET).decode()
         except UnicodeDecodeError:
-            problem = UNREADABLE
+            problem = self._unusable("")
         except ValueError as error:
             problem = f"token.private_key_file: {error}"
         raise TokenError(problem)
+
+
+def _registry(algorithm: str) -> Any:
+    """Return what lets one algorithm pass, and does not warn of `EdDSA`: older servers want it."""
+    from joserfc.jws import JWSRegistry  # noqa: PLC0415 - the extra may be missing
+
+    class Registry(JWSRegistry):
+        def get_alg(self, name: str) -> Any:
+            return self.algorithms[name]
+
+    return Registry(algorithms=[algorithm])
 
 
 def _kind(text: str) -> Any:

@@ -9,15 +9,15 @@ Rule 4: the key is opened when it is used, and no sentence holds it.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_plus
 
 from router.clock.stamp import write
+from router.config.signing import key_bytes
 from router.departure import Signed
-from router.errors import ConfigError, SigningError
+from router.errors import SigningError
 
 if TYPE_CHECKING:
     from router.config.signing import HmacSettings
@@ -30,14 +30,8 @@ class KeyedHash:
     """Signs what the template says."""
 
     def __init__(self, settings: HmacSettings) -> None:
-        """Take the `sign.hmac` section.
-
-        Raises:
-            ConfigError: the key is not written as `key_encoding` says.
-        """
+        """Take the `sign.hmac` section."""
         self._settings = settings
-        if self._key() is None:
-            raise ConfigError(f"sign.hmac.key: the key is not {settings.key_encoding}")
 
     def __call__(self, signing: Signing) -> list[tuple[str, str]] | Signed:
         """Return the headers, or the query, that prove the request.
@@ -77,24 +71,10 @@ class KeyedHash:
         return _filled(template, values)
 
     def _signature(self, text: bytes) -> str:
-        digest = hmac.digest(self._key() or b"", text, self._settings.algorithm)
+        digest = hmac.digest(key_bytes(self._settings) or b"", text, self._settings.algorithm)
         return (
             digest.hex() if self._settings.encoding == "hex" else base64.b64encode(digest).decode()
         )
-
-    def _key(self) -> bytes | None:
-        """Return the key's bytes, or None where it is not written as it should be."""
-        secret = self._settings.key
-        assert secret is not None
-        text = secret.reveal()
-        if self._settings.key_encoding == "text":
-            return text.encode()
-        try:
-            if self._settings.key_encoding == "hex":
-                return bytes.fromhex(text)
-            return base64.b64decode(text, validate=True)
-        except (ValueError, binascii.Error):
-            return None
 
 
 def _body(signing: Signing) -> bytes:

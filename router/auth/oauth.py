@@ -108,7 +108,7 @@ class OAuthFetcher:
             raise TokenError(f"{server} {failure}")
         if not httpx.codes.is_success(status):
             raise self._refused(server, status, headers, body)
-        return read_grant(body)
+        return _granted(server, body)
 
     def _refused(self, server: str, status: int, headers: httpx.Headers, body: bytes) -> TokenError:
         later, code = retry_after(headers.raw, self._wall), read_error(body)
@@ -178,6 +178,15 @@ def _basic(client_id: str, secret: str) -> str:
     """
     pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"
     return "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+def _granted(server: str, body: bytes) -> Grant:
+    """Return what an answer grants; what is wrong with it is said with the server's name."""
+    try:
+        return read_grant(body)
+    except TokenError as error:
+        problem = str(error).removeprefix("the token server")
+    raise TokenError(f"{server}{problem}")
 
 
 def _refusal(status: int, code: str | None) -> str:

@@ -69,8 +69,9 @@ class Servers:
 
     @property
     def failure(self) -> str:
-        """The last failure, in words."""
-        return self._last
+        """The failure of each that has one, in words, or the last there was."""
+        words = dict.fromkeys(each.failure for each in self._by_url.values() if each.failure)
+        return "; ".join(words) or self._last
 
     @property
     def retry_at(self) -> float:

@@ -19,21 +19,35 @@ if TYPE_CHECKING:
     from router.auth.exchange import Fetch
     from router.auth.grant import Grant, TokenForm
     from router.auth.static import TokenSource
+    from router.config.signing import SignSettings
 
 __all__ = ["settings_for", "source_of"]
 
 
-def settings_for(section: TokenSettings | None, source: TokenSource | None) -> TokenSettings | None:
+def settings_for(
+    section: TokenSettings | None, source: TokenSource | None, sign: SignSettings | None = None
+) -> TokenSettings | None:
     """Return what holds for tokens, None where there are none.
 
     Raises:
-        ConfigError: the section and the callable contradict each other, or a package is missing.
+        ConfigError: the sections and the callable contradict each other, or a package is missing.
     """
+    if source is not None and sign is not None and sign.authorizes is not None:
+        raise ConfigError(
+            f"sign.{sign.authorizes}: it and Router(token=…) both write Authorization: "
+            "keep one of them"
+        )
     if section is None:
         return None if source is None else TokenSettings(grant="callable")
-    if (section.grant == "callable") != (source is not None):
+    if section.grant == "callable" and source is None:
         raise ConfigError(
-            "token: the grant callable, and no other, takes its tokens from Router(token=…)"
+            "token.grant: callable needs a function: give Router(token=…) one, "
+            "or name another grant"
+        )
+    if section.grant != "callable" and source is not None:
+        raise ConfigError(
+            f"token.grant: {section.grant} and Router(token=…) are two sources: "
+            "leave one of them out"
         )
     if section.auth == "private_key_jwt" and importlib.util.find_spec("joserfc") is None:
         raise ConfigError(

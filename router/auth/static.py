@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from router.auth.grant import Grant, read_key
@@ -89,8 +91,15 @@ class Asked:
 
 
 def _as_grant(token: object) -> Grant:
-    if isinstance(token, Grant):
-        return token
+    if not isinstance(token, Grant):
+        return _key(token)
+    lifetime: object = token.lifetime
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or math.isnan(lifetime):
+        raise TokenError("Router(token=…) returned a Grant whose lifetime is no number of seconds")
+    return replace(token, access_token=_key(token.access_token).access_token)
+
+
+def _key(token: object) -> Grant:
     if isinstance(token, Secret):
         token = token.reveal()
     if not isinstance(token, str):

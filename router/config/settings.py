@@ -31,7 +31,7 @@ from router.config.fields import (
     Text,
 )
 from router.config.section import Section
-from router.config.signing import SignSettings
+from router.config.signing import SignSettings, sign_problems
 from router.config.skew_errors import KNOWN
 from router.config.streams import OptionalDuration, Stall
 from router.config.timescale import mixture
@@ -425,6 +425,7 @@ class Config(Section):
         problems = [*_same_names(self.endpoints), *self.allow.problems(self.endpoints)]
         if self.limits.share is not None and self.share is not None:
             problems.append("limits.share: it is short for share.url: leave one of the two out")
+        problems += sign_problems(self)
         if problems:
             raise ConfigError(*problems)
 

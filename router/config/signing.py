@@ -2,21 +2,37 @@
 
 Rule 1: a signature is made from a template, and a placeholder that is not known is refused here.
 Rule 2: what a key is used for is chosen by which of the sections is there.
+Rule 3: a proof that no server could check is refused: a time that is signed and not sent, a region
+        that nobody names, a header that the token takes.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import string
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from router.config.fields import OptionalText, SecretField
 from router.config.section import Section
 from router.errors import ConfigError
 from router.units import Parsed
 
-__all__ = ["ApiKey", "HmacSettings", "SigV4Settings", "SignSettings"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from router.config.settings import Config
+
+__all__ = [
+    "ApiKey",
+    "HmacSettings",
+    "SigV4Settings",
+    "SignSettings",
+    "key_bytes",
+    "sign_problems",
+]
 
 PLACEHOLDERS = frozenset(
     {"timestamp", "method", "host", "path", "query", "target", "body", "body_sha256"}
@@ -117,12 +133,33 @@ class HmacSettings(Section):
         problems = []
         if not self.key:
             problems.append("key: write the secret that signs")
+        elif key_bytes(self) is None:
+            problems.append(f"key: the key is not {self.key_encoding}: correct it, or key_encoding")
         if (self.header is None) == (self.parameter is None):
             problems.append("header: a signature goes into a header or into a parameter")
         if self.timestamp_header and self.timestamp_parameter:
             problems.append("timestamp_header: the time goes into a header or into a parameter")
         if problems:
             raise ConfigError(*problems)
+
+    @property
+    def borrows_time(self) -> bool:
+        """Whether it signs a time that only `clock.header` can carry."""
+        names = {name for _, name, _, _ in string.Formatter().parse(self.template)}
+        return "timestamp" in names and not (self.timestamp_header or self.timestamp_parameter)
+
+
+def key_bytes(settings: HmacSettings) -> bytes | None:
+    """Return the key's bytes, or None where it is not written as `key_encoding` says."""
+    text = "" if settings.key is None else settings.key.reveal()
+    if settings.key_encoding == "text":
+        return text.encode()
+    try:
+        if settings.key_encoding == "hex":
+            return bytes.fromhex(text)
+        return base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,3 +209,44 @@ class SignSettings(Section):
     def check(self) -> None:
         if self.hmac is not None and self.sigv4 is not None:
             raise ConfigError("hmac: a request has one signature: keep hmac or sigv4")
+
+    @property
+    def authorizes(self) -> str | None:
+        """The key of what writes the Authorization header, as a token does."""
+        if self.sigv4 is not None:
+            return "sigv4"
+        for name, header in (("api_key", self.api_key), ("hmac", self.hmac)):
+            if header is not None and (header.header or "").lower() == "authorization":
+                return name
+        return None
+
+
+def sign_problems(config: Config) -> Iterator[str]:
+    """Yield where `sign:` does not go together with the rest."""
+    sign = config.sign
+    if sign is None:
+        return
+    if config.token is not None and sign.authorizes is not None:
+        yield f"sign.{sign.authorizes}: it and token: both write Authorization: keep one of them"
+    if sign.sigv4 is not None and not sign.sigv4.region:
+        for index, endpoint in enumerate(config.endpoints):
+            if endpoint.region is None:
+                yield (
+                    f"endpoints.{index}.region: sign.sigv4 signs for a region: write it, such as "
+                    "aws:us-east-1, or write sign.sigv4.region"
+                )
+    if sign.hmac is not None and sign.hmac.borrows_time:
+        yield from _time_problems(sign.hmac, config)
+
+
+def _time_problems(hmac: HmacSettings, config: Config) -> Iterator[str]:
+    if config.clock is None or config.clock.header is None:
+        yield (
+            "sign.hmac.template: it signs {timestamp}, and nothing carries that: "
+            "write timestamp_header, timestamp_parameter or clock.header"
+        )
+    elif config.clock.format != hmac.timestamp:
+        yield (
+            f"sign.hmac.timestamp: clock.header carries the time as {config.clock.format}: "
+            "write the same here and as clock.format"
+        )

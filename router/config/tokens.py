@@ -21,7 +21,17 @@ MOST_URLS = 16
 SIZES = ("256", "384", "512")
 ALGORITHMS = (*(kind + size for kind in ("RS", "PS", "ES") for size in SIZES), "Ed25519", "EdDSA")
 OAUTH = frozenset({"client_credentials", "refresh_token"})
+UNLESS_SAID = "client_secret_basic"
 OF_A_KEY = ("private_key", "private_key_file", "key_id", "algorithm", "assertion_audience")
+OF_A_SERVER = (
+    "urls",
+    "client_id",
+    "client_secret",
+    "refresh_token",
+    "scope",
+    "audience",
+    *OF_A_KEY,
+)
 
 
 def _urls(value: object) -> str | tuple[str, ...]:
@@ -60,7 +70,7 @@ def token_problems(token: TokenSettings) -> Iterator[str]:
     """Yield what is wrong with a `token:` section as a whole."""
     if token.grant in OAUTH:
         yield from _oauth_problems(token)
-    elif token.urls or token.client_id or token.client_secret or token.refresh_token:
+    elif any(getattr(token, name) for name in OF_A_SERVER) or token.auth != UNLESS_SAID:
         yield f"grant: the grant {token.grant} asks no token server: take its keys out"
     if (token.grant == "static") != bool(token.file or token.value):
         yield "file: the grant static, and no other, needs a file or a value"
@@ -75,6 +85,8 @@ def _oauth_problems(token: TokenSettings) -> Iterator[str]:
         yield "client_id: name the client"
     if token.grant == "refresh_token" and not token.refresh_token:
         yield "refresh_token: the grant refresh_token needs one to start with"
+    if token.grant == "client_credentials" and token.refresh_token:
+        yield "refresh_token: the grant client_credentials sends none: write grant: refresh_token"
     if token.auth == "private_key_jwt":
         if bool(token.private_key) == bool(token.private_key_file):
             yield "private_key: private_key_jwt needs a key here or in private_key_file"

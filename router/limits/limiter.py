@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from router.errors import ClosedError
 from router.limits.ledger import Ledger
 from router.limits.line import Line, key_of
-from router.limits.outlook import Outlook
+from router.limits.outlook import Outlook, turnover
 from router.limits.permit import (
     UNLIMITED,
     Permit,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from router.config.settings import Limits
-    from router.errors import RouterError
+    from router.errors import LimitError, RouterError
     from router.limits.headers import Word
     from router.limits.ledger import Costs
     from router.limits.quota import Quota, Slots
@@ -236,12 +236,19 @@ class Limiter:
                 return permit
         wait = self._wait_of(self._line.charges(charges, priority), self._latest)
         if len(self._waiting) >= self._queue_size:
-            raise too_many(len(self._waiting), wait)
+            raise self._too_many(wait)
         if now + wait > deadline:
             raise self.refusal(wait, deadline - now, self._latest)
         ticket = Ticket(self, charges, key=key, priority=priority)
         self._line.join(ticket)
         return ticket
+
+    def _too_many(self, wait: float) -> LimitError:
+        """Return the error of a full queue; how long a window takes is a guess."""
+        guessed = 0.0
+        if len(self._out) >= self._most or self._slots is not None:
+            guessed = turnover(self._out, len(self._waiting), self._latest)
+        return too_many(len(self._waiting), max(wait, guessed), guessed=guessed > wait)
 
     def hold(self, until: float) -> None:
         """Admit nobody before `until`, in monotonic seconds, as every endpoint asks; -inf: admit.

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from router.limits.limiter import Limiter
+    from collections.abc import Collection
 
-__all__ = ["Outlook", "standing"]
+    from router.limits.limiter import Limiter, Permit
+
+__all__ = ["Outlook", "standing", "turnover"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,17 @@ class Outlook:
     def at_once(self) -> bool:
         """Whether it would be admitted now."""
         return self.wait <= 0 and not self.ahead and not self.full
+
+
+def turnover(out: Collection[Permit], waiting: int, now: float) -> float:
+    """Return about the seconds until one more than those that wait gets a permit that came back.
+
+    Each request under way is taken to last as long again as it has lasted.
+    """
+    if not out:
+        return 0.0
+    age = sum(max(0.0, now - permit.at) for permit in out) / len(out)
+    return 2 * age * (waiting + 1) / len(out)
 
 
 def standing(limiter: Limiter, now: float) -> dict[str, Any]:

@@ -172,8 +172,10 @@ def resolve(nudges: Iterable[Future[None]]) -> None:
 def too_dear(cost: float, most: float, of: str = "requests") -> OptionsError:
     """Return the error of a request that no wait would ever admit."""
     return OptionsError(
-        f"cost: {cost:g} {of} is not above 0 and at most limits.burst ({most:g}): "
-        "raise limits.burst or lower the cost"
+        f"cost: {cost:g} {of} can never be admitted where the burst is {most:g}: lower the cost, "
+        "or raise the burst (beside its rate in limits.rate; limits.burst of a single one)"
+        if cost > most
+        else f"cost: {cost:g} {of} is no cost: give more than 0"
     )
 
 
@@ -186,11 +188,11 @@ def left_alone(wait: float) -> RetryLaterError:
     )
 
 
-def too_many(waiting: int, wait: float) -> LimitError:
+def too_many(waiting: int, wait: float, *, guessed: bool = False) -> LimitError:
     """Return the error of a request that finds the queue full."""
     return LimitError(
-        f"{waiting} requests wait for the limiter already (limits.queue); "
-        f"the rate alone would let one more wait {wait:.3g} s",
+        f"{waiting} requests wait for the limiter already (limits.queue): "
+        f"one more would wait {'about ' if guessed else ''}{wait:.3g} s",
         retry_after=wait,
     )
 

@@ -43,7 +43,7 @@ class TokenServer:
         raw: answer every request with these bytes instead.
         headers: further headers of each answer.
         rotate: whether a refresh brings a new refresh token.
-        scopes: those that are granted; None: any.
+        scopes: the words that are granted; None: any. Who asks for none gets a token.
         assertion: whether a client's assertion proves it; without this none does.
         requests: token requests received so far.
         forms: what they asked for.
@@ -129,7 +129,8 @@ class TokenServer:
         with self._lock:
             if not self._knows(authorization, form):
                 return 401, {"error": "invalid_client"}
-            if self.scopes is not None and form.get("scope") not in self.scopes:
+            wanted = form.get("scope", "").split()
+            if self.scopes is not None and not self.scopes.issuperset(wanted):
                 return 400, {"error": "invalid_scope"}
             if form.get("grant_type") == "client_credentials":
                 return 200, self._grant()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import ssl
@@ -104,6 +105,7 @@ def public(key: Any) -> str:
         (public(KEYS["RS256"]), None, "is no private key"),
         (json.dumps(KEYS["RS256"].as_dict(private=True)), "ES256", "cannot sign with ES256"),
         ("-----BEGIN PRIVATE KEY-----\\nplanted\\n-----END PRIVATE KEY-----", None, "is no priv"),
+        ("-----BEGIN ENCRYPTED PRIVATE KEY-----\\nplanted", None, "without a passphrase"),
     ],
 )
 def test_a_key_that_does_not_sign_is_one_sentence_without_the_key(
@@ -119,6 +121,27 @@ def test_a_key_that_does_not_sign_is_one_sentence_without_the_key(
 def test_a_key_file_that_is_away_is_said_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(TokenError, match=r"^token\.private_key_file: the file .* cannot be read"):
         signed(settings(private_key_file=tmp_path / "gone.pem"))
+
+
+@pytest.mark.parametrize(("algorithm", "words"), [(None, "no private key"), ("ES256", "cannot")])
+def test_a_key_file_that_does_not_sign_is_said_with_its_path(
+    algorithm: Any, words: str, tmp_path: Path
+) -> None:
+    key = KEYS["RS256"] if algorithm else KEYS["ES256"]
+    file = written(key, "PEM file", tmp_path)["private_key_file"]
+    if algorithm is None:
+        file.write_text("planted")
+    with pytest.raises(
+        TokenError, match=rf"^token\.private_key_file: the file .*{words}"
+    ) as caught:
+        signed(settings(private_key_file=file, algorithm=algorithm))
+    assert "planted" not in str(caught.value)
+
+
+def test_an_old_servers_name_for_ed25519_is_written_without_a_warning(tmp_path: Path) -> None:
+    wanted = settings(**written(KEYS["Ed25519"], "PEM file", tmp_path), algorithm="EdDSA")
+    header = signed(wanted)["client_assertion"].partition(".")[0]
+    assert json.loads(base64.urlsafe_b64decode(header + "==")) == {"alg": "EdDSA", "typ": "JWT"}
 
 
 def test_a_rotated_key_signs_the_next_request(tmp_path: Path) -> None:

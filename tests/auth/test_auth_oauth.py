@@ -146,6 +146,21 @@ def test_a_refusal_is_one_sentence_without_the_server_s_words(
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    "raw", [b"planted", b"{}", b'{"access_token": "planted", "expires_in": []}']
+)
+def test_an_answer_that_grants_nothing_is_said_with_the_server_s_name(raw: bytes) -> None:
+    with TokenServer() as server:
+        server.raw = raw
+        host = re.escape(server.url.split("/")[2])
+        with pytest.raises(
+            TokenError, match=rf"^the token server {host} answered with \w"
+        ) as caught:
+            ask(server.url)
+    assert "planted" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
 def test_a_compressed_answer_is_refused_before_it_is_unpacked() -> None:
     with TokenServer() as server:
         server.raw, server.headers = gzip.compress(b" " * 10**7), {"Content-Encoding": "gzip"}

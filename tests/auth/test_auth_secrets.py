@@ -91,7 +91,9 @@ def test_no_log_at_any_level_holds_a_secret(
     server.headers = {"Set-Cookie": ACCESS, "X-Echo": CLIENT_SECRET}
     server.status = status
     values = {"grant": grant, "auth": auth, "client_id": "demo", "client_secret": CLIENT_SECRET}
-    settings = TokenSettings(url=server.url, refresh_token=REFRESH, **values)  # type: ignore[arg-type]  # a data table
+    if grant == "refresh_token":
+        values["refresh_token"] = REFRESH
+    settings = TokenSettings(url=server.url, **values)  # type: ignore[arg-type]  # a data table
     manager = TokenManager(
         settings,
         fetch=OAuthFetcher(settings, ssl_context=NOBODY_TRUSTED),

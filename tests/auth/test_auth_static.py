@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,11 @@ def late() -> str:
         (lambda: b"planted", r"^Router\(token=…\) returned no text, Secret or Grant$"),
         (lambda: "", r"^what Router\(token=…\) returned is empty$"),
         (lambda: "planted\r\nX: y", r"no header can carry$"),
+        (lambda: Grant("planted\r\nX: y"), r"no header can carry$"),  # type: ignore[arg-type]
+        (lambda: Grant(router.Secret("planted\r\nX: y")), r"no header can carry$"),
+        (lambda: Grant(b"planted"), r"no text, Secret or Grant$"),  # type: ignore[arg-type]
+        (lambda: Grant(router.Secret("planted"), math.nan), r"lifetime is no number of seconds$"),
+        (lambda: Grant(router.Secret("planted"), "9"), r"no number of seconds$"),  # type: ignore[arg-type]
     ],
 )
 def test_user_code_that_fails_is_one_sentence_without_its_words(source: Any, words: str) -> None:
@@ -113,6 +119,15 @@ def test_user_code_that_fails_is_one_sentence_without_its_words(source: Any, wor
         asyncio.run(Asked(source, CALLABLE)(FORM))
     assert "planted" not in str(caught.value)
     assert caught.value.__context__ is None
+
+
+def test_a_grant_of_a_plain_text_is_taken_as_one_of_a_secret() -> None:
+    async def source() -> Grant:
+        return Grant("planted", 30)  # type: ignore[arg-type]  # as users write it
+
+    grant = asyncio.run(Asked(source, CALLABLE)(FORM))
+    assert (grant.access_token.reveal(), grant.lifetime) == ("planted", 30)
+    assert "planted" not in repr(grant)
 
 
 @pytest.mark.parametrize(
@@ -162,5 +177,5 @@ def test_a_value_is_sent_as_it_is(doors: Doors) -> None:
 )
 def test_a_callable_and_its_section_belong_together(section: TokenSettings, source: Any) -> None:
     config = router.Config(endpoints=(router.Endpoint(url="https://a.example"),), token=section)
-    with pytest.raises(router.ConfigError, match="the grant callable, and no other"):
+    with pytest.raises(router.ConfigError, match=r"^token\.grant: .*Router\(token=…\)"):
         router.Router(config, token=source)

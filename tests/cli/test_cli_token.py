@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ENDPOINTS = """\
 endpoints:
 - {name: eu, url: 'https://eu.example', scope: eu}
-- {name: us, url: 'https://us.example', audience: 'https://us.example'}
+- {name: us, url: 'https://us.example', audience: 'https://us.example', scope: us}
 - {name: too, url: 'https://too.example', scope: eu}
 """
 
@@ -45,7 +45,7 @@ def test_each_audience_and_scope_is_a_row_and_each_server_too(
     assert lines[2] == ["audience", "scope", "kind", "expires", "in", "renewed", "in"]
     assert [row[:3] for row in lines[3:5]] == [
         ["-", "eu", "Bearer"],
-        ["https://us.example", "-", "Bearer"],
+        ["https://us.example", "us", "Bearer"],
     ]
     assert lines[-1] == [server.url, "well"]
     assert server.requests == 2

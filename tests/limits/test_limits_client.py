@@ -45,6 +45,13 @@ def test_a_caller_settles_what_a_request_cost(regions: Regions) -> None:
         assert client.router.peek(router.Options(cost={"tokens": 20})).at_once
 
 
+def test_the_story_of_a_request_tells_what_it_waited_for_its_turn(regions: Regions) -> None:
+    with router.Client(config(regions, rate=router.Rate(5, 1.0))) as client:
+        client.get("/")
+        second = client.get("/")
+    assert "of waiting for the limiter, the" in second.extensions["router"].explain()
+
+
 def test_a_stream_is_settled_while_it_is_read(regions: Regions) -> None:
     with router.Client(config(regions, rate=TOKENS, concurrency=1)) as client:
         with client.stream("GET", "/", extensions=RESERVED) as answer:

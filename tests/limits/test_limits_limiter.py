@@ -180,6 +180,17 @@ def test_the_burst_is_a_tenth_of_the_rate_s_events_unless_it_is_set(
     assert [isinstance(each, Permit) for each in admitted] == [True] * at_once + [False]
 
 
+def test_a_full_queue_before_a_window_guesses_the_wait_by_what_is_under_way() -> None:
+    limiter = make(concurrency=2, queue=4)
+    for at in (0.0, 1.0):
+        permit(limiter.admit(at))
+    for _ in range(4):
+        ticket(limiter.admit(1.0))
+    with pytest.raises(LimitError, match="would wait about 15 s") as caught:
+        limiter.admit(3.5)
+    assert caught.value.retry_after == pytest.approx(15.0)  # 5 before and with it, 2 at once, 6 s
+
+
 def test_a_full_queue_refuses_and_says_how_long_the_wait_would_be() -> None:
     limiter = make(rate="10/s", burst=1, queue=2)
     for _ in range(3):
@@ -213,7 +224,7 @@ def test_those_who_leave_shorten_the_estimate() -> None:
 @pytest.mark.parametrize("cost", [0, -1, 3, math.nan, math.inf])
 def test_a_cost_that_could_never_be_admitted_is_the_caller_s_error(cost: float) -> None:
     limiter = make(rate="10/s", burst=2)
-    with pytest.raises(OptionsError, match=r"limits\.burst"):
+    with pytest.raises(OptionsError, match=r"limits\.burst|give more than 0"):
         limiter.admit(0.0, cost=cost)
     assert isinstance(limiter.admit(0.0, cost=2), Permit)
 

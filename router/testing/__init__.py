@@ -13,6 +13,7 @@ from router.testing.ntp import NtpServer
 from router.testing.oauth import TokenServer
 from router.testing.port import ScriptedPort
 from router.testing.proxy import Proxy
+from router.testing.redis_server import RedisServer
 from router.testing.regions import Received, Region, Regions, Reply
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "NtpServer",
     "Proxy",
     "Received",
+    "RedisServer",
     "Region",
     "Regions",
     "Reply",

@@ -13,13 +13,19 @@ from faultlab.broken import breaks_in_body, breaks_in_head, resets, stale_connec
 from faultlab.handshakes import tls
 from faultlab.hedging import everything_slow, gain, keyed_once
 from faultlab.names import names
+from faultlab.queueing import cancelled
 from faultlab.redirects import redirected
 from faultlab.refusals import all_refuse, connects_hang, refuses
 from faultlab.routing import failing_half, many_endpoints, slower, steady
 from faultlab.silence import drips, silent
+from faultlab.stale_tokens import stale
 from faultlab.statuses import again_once, callers_doing, failing, unavailable
+from faultlab.store_outages import store_fails
 from faultlab.storms import capacity_falls
+from faultlab.token_garbage import garbage
+from faultlab.token_outages import dead, odd_lifetimes, slow_refresh
 from faultlab.waits import retry_after
+from faultlab.wrong_clocks import clocks_apart
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -64,6 +70,11 @@ ROWS: dict[str, Fault] = {
     "F11b": failing,
     "F12": callers_doing,
     "F13": again_once,
+    "F14": stale,
+    "F15": dead,
+    "F16": slow_refresh,
+    "F17": garbage,
+    "F18": odd_lifetimes,
     "F29": all_refuse,
     "F30": _slower,
     "F31": _failing_half,
@@ -72,11 +83,14 @@ ROWS: dict[str, Fault] = {
     "F33": keyed_once,
     "F34": everything_slow,
     "gain": gain,
+    "F36": cancelled,
     "F40": _many_endpoints,
+    "F41": store_fails,
+    "F42": clocks_apart,
     "F47": redirected,
     "F49": stale_connections,
 }
-TASKS_ONLY = frozenset({"F30", "F31", "noise", "F40"})
+TASKS_ONLY = frozenset({"F30", "F31", "noise", "F40", "F41", "F42"})
 
 
 async def lived(row: str, lab: Lab) -> list[Row]:

@@ -88,6 +88,7 @@ class Ours:
             tries=tuple(a.endpoint for a in attempts),
             slowest=max(a.elapsed for a in attempts),
             hedges=sum(a.hedge for a in attempts),
+            waited=attempts[0].waited,
         )
 
     @staticmethod

@@ -70,6 +70,7 @@ class Done(NamedTuple):
         tries: where it was tried, as far as the client tells.
         slowest: seconds of its longest try.
         hedges: how many of the tries ran beside another.
+        waited: seconds before its first try began: for a permit, and for a token.
     """
 
     id: str
@@ -84,6 +85,7 @@ class Done(NamedTuple):
     tries: tuple[str, ...] = ()
     slowest: float = 0.0
     hedges: int = 0
+    waited: float = 0.0
 
     @property
     def good(self) -> bool:

@@ -9,6 +9,7 @@ Rule 3: httpx2 is imported when somebody asks for it, never before.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,11 @@ from router.failover.verdict import Phase, SendFailure
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Family", "family"]
+__all__ = ["Family", "family", "load_for_tasks"]
 
 REFUSED_STREAM = 7
+WAITING = ("sniffio", "anyio", "anyio._backends._asyncio")
+"""What the locks of httpcore and httpcore2 import when a task first meets one."""
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})
 LOCAL = frozenset({"LocalProtocolError", "UnsupportedProtocol", "PoolTimeout"})
 WORDS = {
@@ -155,6 +158,13 @@ def family(name: str) -> Family:
         return Family(_module("httpx2"), _module("httpcore2"), cancellable=True)
     except ImportError:
         raise ImportError("httpx2 is not installed: pip install 'region-router[httpx2]'") from None
+
+
+def load_for_tasks() -> None:
+    """Import what takes 30 ms and more, so that no event loop stands still for it in a request."""
+    for name in WAITING:
+        with contextlib.suppress(ImportError):  # it is the libraries' own affair
+            _module(name)
 
 
 def _module(name: str) -> ModuleType:

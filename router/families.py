@@ -11,6 +11,7 @@ Rule 4: what a library says of a request that it cannot send quotes a header's v
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import re
@@ -24,10 +25,12 @@ from router.failover.verdict import Phase, SendFailure
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Family", "family"]
+__all__ = ["Family", "family", "load_for_tasks"]
 
 REFUSED_STREAM = 7
 QUOTED = re.compile(r":?\s*\bb['\"].*", re.DOTALL)
+WAITING = ("sniffio", "anyio", "anyio._backends._asyncio")
+"""What the locks of httpcore and httpcore2 import when a task first meets one."""
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})
 LOCAL = frozenset({"LocalProtocolError", "UnsupportedProtocol", "PoolTimeout"})
 WORDS = {
@@ -164,6 +167,13 @@ def family(name: str) -> Family:
         return Family(_module("httpx2"), _module("httpcore2"), cancellable=True)
     except ImportError:
         raise ImportError("httpx2 is not installed: pip install 'region-router[httpx2]'") from None
+
+
+def load_for_tasks() -> None:
+    """Import what takes 30 ms and more, so that no event loop stands still for it in a request."""
+    for name in WAITING:
+        with contextlib.suppress(ImportError):  # it is the libraries' own affair
+            _module(name)
 
 
 def _module(name: str) -> ModuleType:

@@ -23,8 +23,7 @@ from router.auth.sources import settings_for, source_of
 from router.background import Background
 from router.balance.pool import Cooling, EndpointPool
 from router.balance.ranking import seen_from
-from router.config import Config, load
-from router.config.settings import Hedge
+from router.config.settings import Config, Hedge
 from router.desk import Desk
 from router.errors import ClosedError, LimitError, RetryLaterError
 from router.failover.budget import RetryBudget
@@ -96,7 +95,7 @@ class Router:
         Raises:
             ConfigError: the configuration is wrong; nothing was started.
         """
-        loaded = config if isinstance(config, Config) else load(config)
+        loaded = config if isinstance(config, Config) else _load(config)
         refuse_what_is_missing(loaded)
         self._chance = random.Random()
         self._signer = checked_signer(signer)
@@ -123,7 +122,7 @@ class Router:
     ) -> Self:
         """Return a Router configured by a YAML file; arguments and errors as for Router."""
         return cls(
-            load(path),
+            _load(path),
             signer=signer,
             token=token,
             conversation_began=conversation_began,
@@ -445,7 +444,7 @@ class Router:
             ConfigError: it is wrong, or changes what only a new Router can change; the old one
                 serves on.
         """
-        loaded = config if isinstance(config, Config) else load(config)
+        loaded = config if isinstance(config, Config) else _load(config)
         refuse_what_is_missing(loaded)
         refuse_what_needs_a_new_router(self.config, loaded)
         with self._lock:
@@ -469,6 +468,12 @@ class Router:
             token=None if self.tokens is None else self.tokens.describe(self.now()),
             shared=None if self.sharing is None else self.sharing.describe(),
         )
+
+
+def _load(path: str | Path) -> Config:
+    from router.config.loader import load  # noqa: PLC0415 - a Config made in code needs none
+
+    return load(path)
 
 
 async def _rerank(pool: EndpointPool, budget: RetryBudget) -> None:

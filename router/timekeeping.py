@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.clock import kernel
 from router.clock.clock import Clock
 from router.clock.host import THIS_HOST
 from router.clock.keeper import Keeper
@@ -44,6 +45,7 @@ def timekeeping(
         host: the clocks of the machine; by default of this one.
     """
     host = host or THIS_HOST
+    kernel.load()
     if settings is None:
         clock = Clock(settle_within=0, host=host, note=note)
         return Keeper(clock, host=host, told=told), None

@@ -18,7 +18,7 @@ from router.attempt import Trace
 from router.call import Answer, Body, Call, Once
 from router.errors import CallerError, OptionsError, RouterError
 from router.failover.verdict import Verdict, verdict_of_status
-from router.families import Family, family
+from router.families import Family, family, load_for_tasks
 from router.flow import route
 from router.limits.usage import Bill
 from router.options import NO_OPTIONS, Options
@@ -174,6 +174,7 @@ class AsyncRouting(Routing):
     def __init__(self, config: str | Path | Config | Router) -> None:
         """Route by a configuration file, a Config, or a Router that others use too."""
         super().__init__(config)
+        load_for_tasks()
         self._wires = AsyncWires(self._family, self.router.wire_tls, http2=self.router.config.http2)
         self._port = AsyncioPort(self._wires)
 

@@ -7,6 +7,7 @@ What the library depends on has to be there; `./scripts/demo` makes an environme
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 __all__ = ["main"]
@@ -18,6 +19,7 @@ def main() -> None:
     """Run `router probe` from this checkout with this process's arguments."""
     sys.path.insert(0, str(CHECKOUT))
     try:
+        import_module("router.client")  # imports what the library depends on
         from router.cli import main as router  # noqa: PLC0415 - found on the path set above
     except ModuleNotFoundError as error:
         raise SystemExit(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
+import importlib
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ PACKAGE = Path(router.__file__).parent
 # values → decisions → flow → world → surfaces: a layer imports from its own and from those before.
 LAYERS = (
     {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks", "hosts"}
-    | {"vocabulary", "wellformed", "rates"}
+    | {"lazy", "vocabulary", "wellformed", "rates"}
     | {"geo.regions", "geo.data"},
     {
         "geo",
@@ -105,7 +104,10 @@ def modules() -> dict[str, Path]:
 
 
 def imported(path: Path) -> set[str]:
-    """Return the modules that are imported when this one runs; not those for type checkers."""
+    """Return the modules that are imported when this one runs; not those for type checkers.
+
+    Those count that a function imports, also by `import_module`, and those of a lazy package.
+    """
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
@@ -116,7 +118,18 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            names |= {str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)}
+    return names | set(homes(tree))
+
+
+def homes(tree: ast.Module) -> dict[str, str]:
+    """Return the table of a lazy package: names by the module that they live in."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HOMES":
+            found: dict[str, str] = ast.literal_eval(node.value)
+            return found
+    return {}
 
 
 def covers(prefixes: set[str], module: str) -> bool:
@@ -157,7 +170,7 @@ def test_the_public_names_are_these() -> None:
         assert getattr(router, name) is not None
     assert router.httpx2.__all__ == ["AsyncClient", "AsyncTransport", "Client", "Transport"]
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        _ = router.nonsense
+        _ = router.nonsense  # type: ignore[attr-defined] # mypy knows it as well
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if name])
@@ -169,17 +182,35 @@ def test_every_module_says_what_it_offers(module: str) -> None:
         assert "__all__" in text, f"{module} has no __all__"
 
 
-def test_importing_router_loads_nothing_that_it_may_not_need() -> None:
-    heavy = {
-        "pydantic",
-        "yaml",
-        "geoip2",
-        "maxminddb",
-        "aiohttp",
-        "redis",
-        "cryptography",
-        "httpx2",
+LAZY = [name for name, path in modules().items() if homes(ast.parse(path.read_text()))]
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_a_lazy_package_offers_what_type_checkers_see(package: str) -> None:
+    tree = ast.parse(modules()[package].read_text())
+    seen = {
+        (node.module, alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module not in {"__future__", "typing"}
+        for alias in node.names
     }
-    program = "import sys, router; print(*{name.partition('.')[0] for name in sys.modules})"
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert heavy.isdisjoint(loaded.stdout.decode().split())
+    there = {("router.lazy", "by_name"), ("router.version", "__version__")}
+    table = {(home, name) for home, names in homes(tree).items() for name in names.split()}
+    assert table == seen - there
+    offered = importlib.import_module(f"router.{package}".rstrip("."))
+    assert {name for _, name in table} == set(offered.__all__) - {"__version__"}
+    assert set(offered.__all__) <= set(dir(offered))
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name])
+def test_no_module_of_ours_imports_by_way_of_a_lazy_package(module: str) -> None:
+    known = modules()
+    lazy = {
+        f"router.{package}.{name}".replace("..", ".")
+        for package in LAZY
+        for names in homes(ast.parse(known[package].read_text())).values()
+        for name in names.split()
+    }
+    found = imported(known[module])
+    assert "router" not in found
+    assert lazy & found <= {f"router.{name}" for name in known}

@@ -6,8 +6,9 @@ makes what proves a request by itself.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from router.lazy import by_name
 
 if TYPE_CHECKING:
     from router.auth.exchange import Exchange
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange", "Grant", "from_httpx"]
 
-ROOMS = {"Exchange": "exchange", "Grant": "grant", "from_httpx": "httpx_auth"}
+HOMES = {
+    "router.auth.exchange": "Exchange",
+    "router.auth.grant": "Grant",
+    "router.auth.httpx_auth": "from_httpx",
+}
+
+if not TYPE_CHECKING:  # so that a type checker knows a wrong name
+    __getattr__ = by_name(__name__, HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    """Import what is asked for."""
-    if name in ROOMS:
-        return getattr(importlib.import_module(f"router.auth.{ROOMS[name]}"), name)
-    raise AttributeError(f"module 'router.auth' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,6 +10,7 @@ Rule 3: credentials are looked for (environment, profile, container, instance) i
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import time
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from router.config.signing import SigV4Settings
     from router.departure import Signing
 
-__all__ = ["SigV4"]
+__all__ = ["SigV4", "load"]
 
 LOOK_EVERY = 60.0
 FIRST_RETRY, LONGEST_RETRY = 1.0, 30.0
@@ -48,7 +49,12 @@ class SigV4:
     """Signs requests; `looks` tells whether its credentials have to be looked for."""
 
     def __init__(self, settings: SigV4Settings, *, find: Callable[[], Any] | None = None) -> None:
-        """Take the `sign.sigv4` section; `find` looks for credentials as botocore does."""
+        """Take the `sign.sigv4` section; `find` looks for credentials as botocore does.
+
+        Raises:
+            ImportError: botocore is not installed.
+        """
+        load()
         self._settings = settings
         self._find = find or _Chain()
         self._credentials = _written(settings)
@@ -105,6 +111,16 @@ class SigV4:
         self._failure = ""
         self._credentials = _Credentials(found.access_key, found.secret_key, found.token)
         return True
+
+
+def load() -> None:
+    """Import botocore, which takes a tenth of a second, before a request waits for it.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    importlib.import_module("botocore.auth")
+    importlib.import_module("botocore.awsrequest")
 
 
 def _written(settings: SigV4Settings) -> _Credentials | None:

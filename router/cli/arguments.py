@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from router.config import load, loads
 from router.config.document import LARGEST
+from router.config.loader import load, loads
 from router.errors import ConfigError
 from router.router import Router
 from router.units import parse_positive_duration
@@ -18,7 +18,7 @@ from router.units import parse_positive_duration
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from router.config import Config
+    from router.config.settings import Config
 
 __all__ = [
     "as_json",

@@ -21,7 +21,7 @@ from router.cli.clock_table import drawn
 from router.cli.inquiry import Inquiry
 from router.cli.rounds import progressing, title, turns
 from router.cli.table import console, is_live, write
-from router.config import ClockSettings
+from router.config.settings import ClockSettings
 from router.hosts import parse_server
 
 if TYPE_CHECKING:

@@ -20,6 +20,6 @@ def config() -> None:
 )
 def schema() -> None:
     """Print the JSON Schema of the configuration file, for editors and other checks."""
-    from router.config import schema as made  # noqa: PLC0415 - it loads pydantic
+    from router.config.json_schema import schema as made  # noqa: PLC0415 - it loads pydantic
 
     click.echo(json.dumps(made(), indent=2))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["KernelStatus", "kernel_status"]
+__all__ = ["KernelStatus", "kernel_status", "load"]
 
 SIZE = 512
 HEAD = struct.Struct("@I4li")  # modes, offset, freq, maxerror, esterror, status
@@ -31,6 +31,11 @@ class KernelStatus(NamedTuple):
 
     synchronised: bool
     max_error: float
+
+
+def load() -> None:
+    """Import ctypes, which takes milliseconds, before a request wants the time."""
+    _adjtimex()
 
 
 def kernel_status() -> KernelStatus | None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import trustme
 
-    from router.config import TlsSettings
+    from router.config.settings import TlsSettings
 
 __all__ = ["Certificates"]
 
@@ -56,7 +56,7 @@ class Certificates:
 
     def settings(self, folder: Path) -> TlsSettings:
         """Return the `tls` section of a Config that trusts this authority."""
-        config = importlib.import_module("router.config")
+        config = importlib.import_module("router.config.settings")
         made: TlsSettings = config.TlsSettings(ca=str(self.write_ca(folder)))
         return made
 

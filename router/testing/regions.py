@@ -17,7 +17,7 @@ import ssl
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from router.config import Config
+from router.config.settings import Config
 from router.endpoint import Endpoint
 from router.testing.messages import Received, Reply
 from router.testing.region import Region

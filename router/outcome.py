@@ -194,7 +194,7 @@ def note(call: Call, flight: Flight, outcome: Outcome) -> None:
         waited=flight.waited,
         elapsed=flight.elapsed + flight.request.body.making,
         maybe_processed=outcome.verdict in MAYBE_PROCESSED,
-        decision=flight.choice.decision(),
+        decided=flight.choice.decided(),
         header=flight.departure.header,
         clock=flight.departure.stamp,
         hedge=flight.runner is not None and not flight.runner.leads,

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from router.call import Once
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from router.flight import Flight
     from router.lease import Lease
     from router.outcome import Outcome
+    from router.pulse import Pulse
     from router.racing import Attempting, Spare
     from router.wire import AsyncWires, Wires
 
@@ -142,16 +144,24 @@ class BlockingPort:
 class AsyncioPort:
     """Waits by suspending the task."""
 
-    __slots__ = ("_left_behind", "_wires")
+    __slots__ = ("_left_behind", "_of_loop", "_wires")
 
     now = staticmethod(time.monotonic)
 
     def __init__(self, wires: AsyncWires) -> None:
         self._wires = wires
         self._left_behind: set[asyncio.Task[Any]] = set()
+        self._of_loop: tuple[weakref.ref[asyncio.AbstractEventLoop], Pulse] | None = None
+
+    def _pulse(self, loop: asyncio.AbstractEventLoop) -> Pulse:
+        """Return the loop's pulse; of the loop that asked last it is at hand."""
+        known = self._of_loop
+        if known is None or known[0]() is not loop:
+            known = self._of_loop = weakref.ref(loop), pulse_of(loop)
+        return known[1]
 
     def lost(self) -> float:
-        return pulse_of(asyncio.get_running_loop()).lost(time.monotonic())
+        return self._pulse(asyncio.get_running_loop()).lost(time.monotonic())
 
     async def sleep(self, seconds: float) -> None:
         if seconds > 0:
@@ -167,10 +177,14 @@ class AsyncioPort:
 
     async def send(self, request: Outgoing, lease: Lease) -> Answer:
         loop = asyncio.get_running_loop()
-        with pulse_of(loop).watched(loop):
+        pulse = self._pulse(loop)
+        pulse.begin(loop)
+        try:
             if self._wires.cancellable:
                 return await self._wires.send(request)
             return await self._send_shielded(request, lease)
+        finally:
+            pulse.end()
 
     async def _send_shielded(self, request: Outgoing, lease: Lease) -> Answer:
         task = asyncio.get_running_loop().create_task(self._wires.send(request))

@@ -30,6 +30,8 @@ def learn_limits(desk: Desk, flight: Flight, outcome: Outcome, now: float) -> No
     refused = outcome.verdict is Verdict.REJECTED
     limiter, words = desk.limiter, outcome.words
     limiter.heard(flight.permit, now, words=words, refused=refused)
+    if not words:
+        return
     used_up = [w.reset for w in words if w.remaining <= 0 and w.of not in limiter.counted]
     if used_up and max(used_up) > 0 and not refused:
         desk.pool.cool(flight.choice, min(max(used_up), LONGEST), now=now)

@@ -41,9 +41,9 @@ class Decided(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
-    """One try at one endpoint.
+    """One try at one endpoint; nothing in it changes once its request is over.
 
     Attributes:
         endpoint: its name.

@@ -116,7 +116,7 @@ class Once:
             self.making += self._now() - began
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Body:
     """A request's body: bytes that can be sent again, or a Once."""
 

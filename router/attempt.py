@@ -78,10 +78,10 @@ class Attempt:
         """Why it was chosen, and against whom; made when it is asked for."""
         return self.decided.decision()
 
-    def __getstate__(self) -> list[Any]:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy what was decided, without those who decided."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
-        return list({**values, "decided": self.decision}.values())
+        return Attempt, tuple({**values, "decided": self.decision}.values())
 
     @property
     def chosen(self) -> Ranked:

@@ -142,7 +142,7 @@ async def attempt(
 async def exchange(call: Call, desk: Desk, port: Port, flight: Flight) -> Outcome:
     """Send, and hear what comes back; learn from it and note it."""
     try:
-        answer = await port.send(flight.request, flight.lease)
+        answer = await port.send(flight.request)
         flight.head_came(port.now(), port.lost())
         answer.flight = flight
         refused = await time_refused(answer, flight.departure, desk, port)

@@ -37,6 +37,7 @@ LAYERS = (
         "attempt",
         "call",
         "lease",
+        "straight",
         "desk",
         "addressing",
         "snapshot",

@@ -35,6 +35,8 @@ def learn_limits(desk: Desk, flight: Flight, outcome: Outcome, now: float) -> No
     limiter, words = desk.limiter, outcome.words
     others = bool(words) and desk.pool.several
     limiter.heard(flight.permit, now, words=words, refused=refused, doubted=others)
+    if not words:
+        return
     used_up = [w.reset for w in words if _stops(w, flight, limiter, others=others, refused=refused)]
     if used_up and max(used_up) > 0:
         desk.pool.cool(flight.choice, min(max(used_up), LONGEST), now=now)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BASE_URL", "Addresses"]
 
+MAY_LEAVE = re.compile(rb"\.\.|%2e", re.IGNORECASE)
 SEPARATORS = re.compile(rb"[/\\]")
 BASE_HOST = "router.invalid"  # RFC 2606: never resolves, so a request that strays goes nowhere
 BASE_URL = f"https://{BASE_HOST}"
@@ -53,7 +54,7 @@ class Addresses:
             UnknownHostError: the URL is not served; the message says what to change.
         """
         host = _canonical(host)
-        if b".." in SEPARATORS.split(unquote_to_bytes(target.partition(b"?")[0])):
+        if MAY_LEAVE.search(target) and _leaves(target):
             raise UnknownHostError(
                 "the path has a .. segment, which could leave what is served: write it out"
             )
@@ -82,6 +83,11 @@ class Addresses:
             names = ", ".join(f"{s} on port {p}" for s, p in served)
             return f"{host} is served by {names}, not by {scheme} on port {port}: {ways}"
         return f"no endpoint has the host {host}: {ways}, or add it to hosts: in the configuration"
+
+
+def _leaves(target: bytes) -> bool:
+    """Return whether a segment of the path is `..`, however it is written."""
+    return b".." in SEPARATORS.split(unquote_to_bytes(target.partition(b"?")[0]))
 
 
 def _canonical(host: str) -> str:

@@ -5,8 +5,8 @@ Rule: a trace is made of references while the request runs, and of words only wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Protocol
 
 from router.balance.written import written
 from router.clock.reading import UNBOUNDED
@@ -34,9 +34,17 @@ SOURCES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+class Decided(Protocol):
+    """What can tell why an endpoint was chosen."""
+
+    def decision(self) -> Decision:
+        """Return it."""
+        ...
+
+
+@dataclass(slots=True)
 class Attempt:
-    """One try at one endpoint.
+    """One try at one endpoint; nothing in it changes once its request is over.
 
     Attributes:
         endpoint: its name.
@@ -46,7 +54,7 @@ class Attempt:
         waited: seconds spent waiting for the permit, the token and the backoff before sending.
         elapsed: seconds from sending to the response headers or the failure.
         maybe_processed: whether the server may have acted although no answer came.
-        decision: why it was chosen, and against whom.
+        decided: tells why it was chosen, see `decision`.
         header: the timestamp's name and value as sent, or None.
         clock: the time at which its headers left, with its bound, where they were stamped.
         hedge: whether it was made because the answer of another one was late.
@@ -60,11 +68,21 @@ class Attempt:
     waited: float
     elapsed: float
     maybe_processed: bool
-    decision: Decision
+    decided: Decided = field(repr=False, compare=False)
     header: Header | None = None
     clock: Stamp | None = None
     hedge: bool = False
     number: int = 1
+
+    @property
+    def decision(self) -> Decision:
+        """Why it was chosen, and against whom; made when it is asked for."""
+        return self.decided.decision()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy what was decided, without those who decided."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return Attempt, tuple({**values, "decided": self.decision}.values())
 
     @property
     def chosen(self) -> Ranked:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from router.errors import RouterError
 from router.ports import run
+from router.straight import straight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -85,7 +86,7 @@ class AsyncBody:
         while True:
             course.asks()
             try:
-                chunk = course.took(await anext(chunks, None))
+                chunk = course.took(await straight(anext(chunks, None)))
             except asyncio.CancelledError:
                 self._port.sweep()
                 raise

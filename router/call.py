@@ -53,34 +53,26 @@ class LateBodyError(TimeoutError):
 class Once:
     """A body that can be read once, and remembers whether somebody began.
 
-    It ends with a LateBodyError once the request's deadline is past or nobody waits for it any
-    more: a slow generator must not outlive its request. A task's is ended while it waits; one of
-    a thread cannot be, and is left at its next chunk.
+    It ends with a LateBodyError once the request's deadline is past: a slow generator must not
+    outlive its request. A task's is ended while it waits; one of a thread cannot be, and is left
+    at its next chunk.
 
     Attributes:
         started: whether somebody began to read it.
         making: seconds that its caller's generator took so far.
     """
 
-    __slots__ = ("_abandoned", "_now", "_stream", "_until", "_waiting", "making", "started")
+    __slots__ = ("_now", "_stream", "_until", "making", "started")
 
     def __init__(self, stream: Any, *, until: float, now: Callable[[], float]) -> None:
         self._stream = stream
         self._until = until
         self._now = now
-        self._abandoned = False
-        self._waiting: asyncio.Timeout | None = None
         self.started = False
         self.making = 0.0
 
-    def abandon(self) -> None:
-        """Say that nobody waits for the request any more; of a task, on its loop's thread."""
-        self._abandoned = True
-        if self._waiting is not None:
-            self._waiting.reschedule(0.0)
-
     def _check(self) -> None:
-        if self._abandoned or self._now() > self._until:
+        if self._now() > self._until:
             raise LateBodyError(LATE_BODY)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -105,18 +97,16 @@ class Once:
         began = self._now()
         try:
             async with asyncio.timeout(max(0.0, self._until - self._now())) as waiting:
-                self._waiting = waiting
                 return await anext(chunks, None)
         except TimeoutError:
             if not waiting.expired():
                 raise  # the caller's own
             raise LateBodyError(LATE_BODY) from None
         finally:
-            self._waiting = None
             self.making += self._now() - began
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Body:
     """A request's body: bytes that can be sent again, or a Once."""
 

@@ -105,13 +105,16 @@ class Departure:
     """
 
     __slots__ = (
+        "_body",
         "_countdown",
+        "_endpoint",
         "_fixed",
         "_keeper",
         "_made",
-        "_request",
+        "_method",
         "_signer",
         "_target",
+        "_to",
         "_told",
         "asked",
         "header",
@@ -125,9 +128,15 @@ class Departure:
         signer: Signer | None,
         countdown: Countdown | None = None,
     ) -> None:
-        """Take the place of the request's headers, if there is anything to make."""
+        """Take the place of the request's headers, if there is anything to make.
+
+        It does not keep the request: the two would hold each other until the collector comes by.
+        """
         self._countdown = countdown
-        self._request = request
+        self._endpoint = request.endpoint
+        self._method = request.method
+        self._body = request.body
+        self._to = request.target
         self._keeper = keeper
         self._signer = signer
         self._fixed = request.headers
@@ -145,7 +154,7 @@ class Departure:
     @property
     def endpoint(self) -> str:
         """The name of the endpoint that the request goes to."""
-        return self._request.endpoint.name
+        return self._endpoint.name
 
     @property
     def signs(self) -> bool:
@@ -179,7 +188,7 @@ class Departure:
             self._make()
 
     def _make(self) -> None:
-        stamp = self.stamp = self._keeper.stamp(self._request.endpoint.name)
+        stamp = self.stamp = self._keeper.stamp(self._endpoint.name)
         self.asked = self.asked or stamp[0] / NS  # the first time counts
         header = self.header = self._keeper.header(stamp)
         made = list(self._fixed) if header is None else [*self._fixed, header]
@@ -201,24 +210,24 @@ class Departure:
                 f"the signer raised {type(error).__name__}, or returned no list: nothing was sent"
             ) from error
         if query is not None:
-            path = self._request.target.partition(b"?")[0]
+            path = self._to.partition(b"?")[0]
             self._target = path + b"?" + _checked_query(query)
         made = [_checked(pair) for pair in pairs]
         theirs = {name.lower() for name, _ in made}
         return [pair for pair in headers if pair[0].lower() not in theirs] + made
 
     def _unsigned(self, headers: list[Header]) -> Signing:
-        request, stamp = self._request, self.stamp
+        endpoint, body, stamp = self._endpoint, self._body, self.stamp
         assert stamp is not None
-        origin = request.endpoint.origin
+        origin = endpoint.origin
         return Signing(
             endpoint=self.endpoint,
-            method=request.method,
-            url=f"{origin.scheme}://{origin.authority}{request.target.decode('ascii')}",
+            method=self._method,
+            url=f"{origin.scheme}://{origin.authority}{self._to.decode('ascii')}",
             headers=tuple((n.decode("ascii"), v.decode("latin-1")) for n, v in headers),
-            body=b"".join(request.body.stream) if request.body.replayable else None,
+            body=b"".join(body.stream) if body.replayable else None,
             stamp=stamp,
-            region=request.endpoint.region,
+            region=endpoint.region,
         )
 
 

@@ -51,11 +51,9 @@ WORDS = {
 class Family:
     """One HTTP library with the classes that tie the router to it."""
 
-    def __init__(self, http: ModuleType, core: ModuleType, *, cancellable: bool) -> None:
-        """`cancellable`: whether a request of the library may be cancelled without harm."""
+    def __init__(self, http: ModuleType, core: ModuleType) -> None:
         self.http: Any = http
         self.core: Any = core
-        self.cancellable = cancellable
         self.body: Any = type("Body", (SyncBody, self.http.SyncByteStream), {})
         self.async_body: Any = type("AsyncBody", (AsyncBody, self.http.AsyncByteStream), {})
         self._classes: dict[tuple[type, type], type] = {}
@@ -162,9 +160,9 @@ def family(name: str) -> Family:
         ImportError: httpx2 is not installed; the message says how to install it.
     """
     if name == "httpx":
-        return Family(_module("httpx"), _module("httpcore"), cancellable=False)
+        return Family(_module("httpx"), _module("httpcore"))
     try:
-        return Family(_module("httpx2"), _module("httpcore2"), cancellable=True)
+        return Family(_module("httpx2"), _module("httpcore2"))
     except ImportError:
         raise ImportError("httpx2 is not installed: pip install 'region-router[httpx2]'") from None
 

@@ -110,10 +110,12 @@ async def attempt(
     permit = permit or await admitted(call, desk, port)
     lease = Lease(permit)
     try:
-        if not desk.apart:
+        if desk.tokens is not None and not desk.apart:
             await current_token(call, desk, port)
-        await settled_signer(call, desk, port)
-        await settled_clock(call, desk, port)
+        if desk.signer is not None:
+            await settled_signer(call, desk, port)
+        if desk.keeper.stamper is not None:
+            await settled_clock(call, desk, port)
         choice, token = await placed(call, desk, port)
         lease.hold(choice)
         check_clock(choice, desk)
@@ -140,7 +142,7 @@ async def attempt(
 async def exchange(call: Call, desk: Desk, port: Port, flight: Flight) -> Outcome:
     """Send, and hear what comes back; learn from it and note it."""
     try:
-        answer = await port.send(flight.request, flight.lease)
+        answer = await port.send(flight.request)
         flight.head_came(port.now(), port.lost())
         answer.flight = flight
         refused = await time_refused(answer, flight.departure, desk, port)
@@ -250,9 +252,12 @@ async def placed(call: Call, desk: Desk, port: Port) -> tuple[Choice, Token | No
     refused: set[str] = set()
     while True:
         choice = choose(call, desk, port)
-        endpoint, tokens = choice.endpoint, desk.tokens
-        token = None if tokens is None else tokens.current(port.now(), endpoint.reach)
-        if tokens is None or token is not None:
+        tokens = desk.tokens
+        if tokens is None:
+            return choice, None
+        endpoint = choice.endpoint
+        token = tokens.current(port.now(), endpoint.reach)
+        if token is not None:
             return choice, token
         choice.cancel()
         try:
@@ -273,8 +278,6 @@ async def settled_signer(call: Call, desk: Desk, port: Port) -> None:
 async def settled_clock(call: Call, desk: Desk, port: Port) -> None:
     """Wait briefly for a clock that is sure, right after the start."""
     keeper, began = desk.keeper, port.now()
-    if keeper.stamper is None:
-        return
     while (settling := keeper.settling(port.now())) > 0 and port.now() - began < SETTLED_WITHIN:
         await port.sleep(min(settling, SETTLING_STEP, time_left(call, port)))
 

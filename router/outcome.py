@@ -100,13 +100,14 @@ def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: floa
     choice, answer = flight.choice, outcome.answer
     if answer is not None:
         learn_limits(desk, flight, outcome, now)
-    longest = min(desk.failover.attempt_timeout, max(PATIENCE, AS_USUAL * choice.predicted))
     failure = outcome.failure
-    if failure is not None and (failure.ours or flight.unseen > MOSTLY):
-        desk.pool.heard(choice)
-        return
-    if is_impatience(outcome.failure, flight.elapsed, longest):
-        return
+    if failure is not None:
+        if failure.ours or flight.unseen > MOSTLY:
+            desk.pool.heard(choice)
+            return
+        longest = min(desk.failover.attempt_timeout, max(PATIENCE, AS_USUAL * choice.predicted))
+        if failure.timed_out and flight.elapsed < longest:
+            return  # the caller's own short time ended it: that is no endpoint's fault
     status = None if answer is None else answer.status
     if blames_endpoint(outcome.verdict, status):
         words = f"answered {status}" if outcome.failure is None else outcome.failure.words
@@ -179,11 +180,6 @@ def acquit(call: Call, desk: Desk, now: float) -> None:
             desk.pool.absolve(choice, now=now)
 
 
-def is_impatience(failure: SendFailure | None, elapsed: float, longest: float) -> bool:
-    """Return whether the caller's own short time ended the attempt: that is no endpoint's fault."""
-    return failure is not None and failure.timed_out and elapsed < longest
-
-
 def note(call: Call, flight: Flight, outcome: Outcome) -> None:
     """Add the attempt to the request's trace, or what became of it after it was added."""
     made = Attempt(
@@ -194,7 +190,7 @@ def note(call: Call, flight: Flight, outcome: Outcome) -> None:
         waited=flight.waited,
         elapsed=flight.elapsed + flight.request.body.making,
         maybe_processed=outcome.verdict in MAYBE_PROCESSED,
-        decision=flight.choice.decision(),
+        decided=flight.choice.decided(),
         header=flight.departure.header,
         clock=flight.departure.stamp,
         hedge=flight.runner is not None and not flight.runner.leads,

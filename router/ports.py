@@ -4,11 +4,8 @@ Rule 1: the flow is one coroutine. `AsyncioPort` suspends it; `BlockingPort` nev
         `run` can drive it with a single `send(None)`; anything that suspends there is a bug and
         raises.
 Rule 2: waiting on a shared future never cancels it: the waiter goes, the flight goes on.
-Rule 3: where the wire cannot be cancelled (httpx 0.28 leaves its pool with an orphan that blocks
-        it for ever, encode/httpcore #1093), each send runs in a task of its own, and so does each
-        read to the end, whose last step is the one that must not be cancelled. A cancelled
-        caller leaves at once; the task ends by the wire's own timeouts and holds the attempt's
-        Lease until then.
+Rule 3: a cancelled task stops where it is, and the wire closes what its library left open of it.
+        A task of its own for each send, shielded, would cost more than all the rest of the router.
 Rule 4: what was not seen because nobody could look (`pulse`) is told by `lost`. An asyncio port
         counts for the loop that asks, a blocking one for the process.
 """
@@ -18,9 +15,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from router.call import Once
 from router.peek import apeek, peek
 from router.pulse import pulse_of
 from router.racing import Alarm, AsyncioRace, BlockingRace
@@ -30,9 +27,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from router.call import Answer, Outgoing
-    from router.flight import Flight
-    from router.lease import Lease
     from router.outcome import Outcome
+    from router.pulse import Pulse
     from router.racing import Attempting, Spare
     from router.wire import AsyncWires, Wires
 
@@ -60,7 +56,7 @@ class Port(Protocol):
         """Return the future's result; raise TimeoutError after `timeout` seconds."""
         ...
 
-    async def send(self, request: Outgoing, lease: Lease) -> Answer:
+    async def send(self, request: Outgoing) -> Answer:
         """Send one attempt; raise SendFailure where no answer's head came."""
         ...
 
@@ -108,7 +104,7 @@ class BlockingPort:
     async def wait(self, future: Future[T], timeout: float | None) -> T:
         return future.result(timeout)
 
-    async def send(self, request: Outgoing, lease: Lease) -> Answer:  # noqa: ARG002
+    async def send(self, request: Outgoing) -> Answer:
         return self._wires.send(request)
 
     async def peek(self, answer: Answer) -> str:
@@ -142,16 +138,24 @@ class BlockingPort:
 class AsyncioPort:
     """Waits by suspending the task."""
 
-    __slots__ = ("_left_behind", "_wires")
+    __slots__ = ("_left_behind", "_of_loop", "_wires")
 
     now = staticmethod(time.monotonic)
 
     def __init__(self, wires: AsyncWires) -> None:
         self._wires = wires
         self._left_behind: set[asyncio.Task[Any]] = set()
+        self._of_loop: tuple[weakref.ref[asyncio.AbstractEventLoop], Pulse] | None = None
+
+    def _pulse(self, loop: asyncio.AbstractEventLoop) -> Pulse:
+        """Return the loop's pulse; of the loop that asked last it is at hand."""
+        known = self._of_loop
+        if known is None or known[0]() is not loop:
+            known = self._of_loop = weakref.ref(loop), pulse_of(loop)
+        return known[1]
 
     def lost(self) -> float:
-        return pulse_of(asyncio.get_running_loop()).lost(time.monotonic())
+        return self._pulse(asyncio.get_running_loop()).lost(time.monotonic())
 
     async def sleep(self, seconds: float) -> None:
         if seconds > 0:
@@ -165,24 +169,14 @@ class AsyncioPort:
             raise TimeoutError
         return waiter.result()
 
-    async def send(self, request: Outgoing, lease: Lease) -> Answer:
+    async def send(self, request: Outgoing) -> Answer:
         loop = asyncio.get_running_loop()
-        with pulse_of(loop).watched(loop):
-            if self._wires.cancellable:
-                return await self._wires.send(request)
-            return await self._send_shielded(request, lease)
-
-    async def _send_shielded(self, request: Outgoing, lease: Lease) -> Answer:
-        task = asyncio.get_running_loop().create_task(self._wires.send(request))
+        pulse = self._pulse(loop)
+        pulse.begin(loop)
         try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            lease.share()
-            if isinstance(request.body.stream, Once):
-                request.body.stream.abandon()
-            self._wires.abandon(task, lease)
-            request.timeouts.abandon()
-            raise
+            return await self._wires.send(request)
+        finally:
+            pulse.end()
 
     async def peek(self, answer: Answer) -> str:
         try:
@@ -192,28 +186,7 @@ class AsyncioPort:
             raise
 
     async def read(self, answer: Answer) -> Answer:
-        return await self._to_its_end(self._wires.read(answer), answer)
-
-    async def _to_its_end(self, reading: Coroutine[Any, Any, Answer], answer: Answer) -> Answer:
-        """Read and close, in a task of its own where the wire cannot be cancelled."""
-        if self._wires.cancellable:
-            return await reading
-        task = asyncio.get_running_loop().create_task(reading)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            self._let_end(task, answer.flight)
-            raise
-
-    def _let_end(self, task: asyncio.Task[Answer], flight: Flight | None) -> None:
-        """Let a read that nobody waits for end by itself; the lease is held until then."""
-        task.add_done_callback(_retrieve)
-        task.add_done_callback(self._left_behind.discard)
-        self._left_behind.add(task)
-        if flight is not None:
-            flight.lease.share()
-            task.add_done_callback(lambda _: flight.lease.give_back())
-            flight.timeouts.abandon()
+        return await self._wires.read(answer)
 
     async def race(self, attempt: Attempting, spare: Spare) -> list[Outcome]:
         race = AsyncioRace(attempt, spare, discard=self._discard, left_behind=self._left_behind)
@@ -233,23 +206,15 @@ class AsyncioPort:
                 flight.lease.give_back()
 
     def sweep(self) -> None:
-        """Tidy up after a task that was cancelled while it read a body itself."""
-        if not self._wires.cancellable:
-            self._wires.sweep()
+        """Tidy up after a task that was cancelled while it read or closed a body itself."""
+        self._wires.sweep()
 
     async def end(self, stream: Any) -> None:
-        """Close a body; where the wire cannot be cancelled, in a task that ends all the same."""
-        if self._wires.cancellable:
-            await stream.aclose()
-            return
-        task = asyncio.get_running_loop().create_task(stream.aclose())
-        self._left_behind.add(task)
-        task.add_done_callback(self._left_behind.discard)
-        task.add_done_callback(_retrieve)
-        await asyncio.shield(task)
+        """Close a body."""
+        await self._wires.end(stream)
 
     async def keep(self, answer: Answer) -> Answer:
-        return await self._to_its_end(self._wires.keep(answer), answer)
+        return await self._wires.keep(answer)
 
 
 def _retrieve(waiter: asyncio.Future[Any]) -> None:

@@ -67,7 +67,9 @@ class Pulse:
     def lost(self, now: float) -> float:
         """Return the seconds that were lost up to `now`, in monotonic seconds."""
         lost, due = self._beats
-        return lost if due is None else lost + max(0.0, now - due - SLACK)
+        if due is None or now <= due + SLACK:
+            return lost
+        return lost + now - due - SLACK
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         self.stop()

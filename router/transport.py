@@ -66,13 +66,19 @@ class Routing:
             scheme=url.scheme, host=url.host, port=url.port, target=url.raw_path
         )
         made_anew = self.router.headers_made_anew
-        headers = [pair for pair in request.headers.raw if pair[0].lower() not in made_anew]
+        headers, keyed = [], False
+        for pair in request.headers.raw:
+            name = pair[0].lower()
+            if name not in made_anew:
+                headers.append(pair)
+                keyed = keyed or (name == IDEMPOTENCY_KEY and bool(pair[1].strip()))
         problem = malformed(request.method, headers)
         if problem is not None:
             raise CallerError(problem) from self._family.http.LocalProtocolError(problem)
         if options.idempotency_key is not None:
             headers = [pair for pair in headers if pair[0].lower() != IDEMPOTENCY_KEY]
             headers.append((b"Idempotency-Key", options.idempotency_key.encode("ascii")))
+            keyed = True
         failover = self.router.config.failover
         now = request.extensions.get(BEGAN) or self.router.now()
         deadline = now + (options.deadline or failover.deadline)
@@ -88,7 +94,7 @@ class Routing:
             repeat=failover.repeat,
             options=options,
             at_once=AT_ONCE in request.extensions,
-            keyed=any(n.lower() == IDEMPOTENCY_KEY and v.strip() for n, v in headers),
+            keyed=keyed,
         )
 
     def _body(self, stream: Any, deadline: float) -> Body:
@@ -135,8 +141,9 @@ def _timeouts(request: Any, connect: float) -> dict[str, float | None]:
     """Return the caller's timeouts, with no more for the connection than is configured."""
     theirs = request.extensions.get("timeout", {})
     own = theirs.get("connect")
-    if any(seconds is not None and not seconds > 0 for seconds in theirs.values()):
-        raise OptionsError("timeout: give seconds, more than 0, or None")
+    for seconds in theirs.values():
+        if seconds is not None and not seconds > 0:
+            raise OptionsError("timeout: give seconds, more than 0, or None")
     return {**theirs, "connect": connect if own is None else min(own, connect)}
 
 

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["malformed"]
 
+USUAL = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 ENDS_A_LINE = re.compile(rb"[\r\n\0]")
 
 
 def malformed(method: str, headers: Sequence[Header]) -> str | None:
     """Return in a sentence what of a request could become a second line, or None."""
-    if not TOKEN.fullmatch(method.encode("utf-8")):
+    if method not in USUAL and not TOKEN.fullmatch(method.encode("utf-8")):
         return "the method is not one word of HTTP: nothing was sent"
     names = b"".join([name or b" " for name, _ in headers])
     values = b"".join([value for _, value in headers])

@@ -28,6 +28,7 @@ from router.net.blocking import BlockingBackend
 from router.net.pooling import guarded
 from router.net.resolver import shared_resolver
 from router.net.suspending import SuspendingBackend
+from router.straight import straight
 
 if TYPE_CHECKING:
     import ssl
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from router.call import Outgoing, Timeouts
     from router.endpoint import Endpoint
     from router.families import Family
-    from router.lease import Lease
 
     Server = tuple[str, str, int, str | None]
 
@@ -179,8 +179,6 @@ class AsyncWires(_Pools):
         self, family: Family, tls: Callable[[], ssl.SSLContext], *, http2: bool = False
     ) -> None:
         super().__init__(family, tls, http2=http2)
-        # A cancelled task of httpcore2 2.16 keeps its stream of an HTTP/2 connection for ever.
-        self.cancellable = family.cancellable and not http2
         self.reset_after_fork()
         register(self)
 
@@ -190,7 +188,7 @@ class AsyncWires(_Pools):
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Server, Any]] = (
             weakref.WeakKeyDictionary()
         )
-        self._abandoned: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._lock = threading.Lock()
 
     async def send(self, request: Outgoing) -> Answer:
@@ -202,12 +200,15 @@ class AsyncWires(_Pools):
             kind = self._family.core.AsyncConnectionPool
             pool = pools[server] = self._pool(kind, SuspendingBackend, request.endpoint)
         try:
-            return self._answer(await pool.handle_async_request(self._request(request)))
+            return self._answer(await straight(pool.handle_async_request(self._request(request))))
         except Exception as error:
             if request.timeouts.stale:
                 pool.distrust()
             self._close_orphans(pool)
             self._failed(error, request.timeouts)
+            raise
+        except asyncio.CancelledError:
+            self._close_orphans(pool)
             raise
 
     def _pools(self) -> dict[Server, Any]:
@@ -226,14 +227,8 @@ class AsyncWires(_Pools):
         for loop in [loop for loop in self._by_loop if loop.is_closed()]:
             del self._by_loop[loop]
 
-    def abandon(self, task: asyncio.Task[Answer], lease: Lease) -> None:
-        """Let a send that nobody waits for end by itself, then close it and give its lease back."""
-        closing = asyncio.get_running_loop().create_task(_close_when_done(task, lease))
-        self._abandoned.add(closing)
-        closing.add_done_callback(self._abandoned.discard)
-
     def sweep(self) -> None:
-        """Close what was left open because a task was cancelled twice: while it closed it too."""
+        """Close what a cancelled task left open."""
         for pool in self._by_loop.get(asyncio.get_running_loop(), {}).values():
             self._close_orphans(pool)
 
@@ -241,18 +236,19 @@ class AsyncWires(_Pools):
         for orphan in _orphans(pool):
             pool._connections.remove(orphan)  # noqa: SLF001 - the core offers no other way
             closing = asyncio.get_running_loop().create_task(orphan.aclose())
-            self._abandoned.add(closing)
-            closing.add_done_callback(self._abandoned.discard)
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def read(self, answer: Answer) -> Answer:
         """Read the whole body, close, and return the answer in memory; raise SendFailure."""
         try:
-            content = b"".join([chunk async for chunk in answer.stream])
+            content = await straight(_whole(answer.stream))
+        except asyncio.CancelledError:
+            self.sweep()
+            raise
         except Exception as error:
             self._failed(error)
             raise
-        finally:
-            await answer.stream.aclose()
         return replace(answer, stream=None, content=content)
 
     async def keep(self, answer: Answer) -> Answer:
@@ -260,12 +256,19 @@ class AsyncWires(_Pools):
         kept = Kept(self._family)
         try:
             with kept:
-                async for chunk in answer.stream:
-                    if not kept.take(chunk):
-                        break
-        finally:
-            await answer.stream.aclose()
+                await straight(_begun(answer.stream, kept))
+        except asyncio.CancelledError:
+            self.sweep()
+            raise
         return kept.copy_of(answer)
+
+    async def end(self, stream: Any) -> None:
+        """Close a body."""
+        try:
+            await straight(stream.aclose())
+        except asyncio.CancelledError:
+            self.sweep()
+            raise
 
     async def aclose(self) -> None:
         """Close this loop's pools; those of other loops go with their loops."""
@@ -281,8 +284,8 @@ class AsyncWires(_Pools):
 def _orphans(pool: Any) -> list[Any]:
     """Return the connections that no request has, and that are neither idle nor closed.
 
-    httpcore 1.0 keeps them for ever. One is given to a request whose wait for it ends in that
-    moment, or its request is cancelled while it closes it.
+    The cores keep them for ever. One is given to a request whose wait for it ends or is cancelled
+    in that moment, or its request is cancelled while it closes it, or, over HTTP/2, at all.
     """
     used = {id(request.connection) for request in pool._requests}  # noqa: SLF001 - none tells
     return [
@@ -292,14 +295,22 @@ def _orphans(pool: Any) -> list[Any]:
     ]
 
 
-async def _close_when_done(task: asyncio.Task[Answer], lease: Lease) -> None:
+async def _whole(stream: Any) -> bytes:
+    """Return the body, and close."""
     try:
-        answer = await task
-        await answer.stream.aclose()
-    except Exception:  # noqa: BLE001, S110 - nobody is left to hear of it
-        pass
+        return b"".join([chunk async for chunk in stream])
     finally:
-        lease.give_back()
+        await stream.aclose()
+
+
+async def _begun(stream: Any, kept: Kept) -> None:
+    """Take of the body what is kept, and close."""
+    try:
+        async for chunk in stream:
+            if not kept.take(chunk):
+                break
+    finally:
+        await stream.aclose()
 
 
 class Kept:

@@ -36,6 +36,7 @@ LAYERS = (
         "attempt",
         "call",
         "lease",
+        "straight",
         "desk",
         "addressing",
         "snapshot",

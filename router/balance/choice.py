@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from router.balance.decision import Decision
+from router.balance.decision import Decision, Why
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from router.balance.decision import Why
     from router.balance.pool import EndpointPool
     from router.balance.ranking import Ranked
     from router.balance.slate import Standing
@@ -31,6 +30,10 @@ __all__ = ["ANSWERED", "HELD", "RETURNED", "Choice", "Cooling"]
 
 RETURNED, HELD, ANSWERED = 0, 1, 2
 """What `held` says: an answered one is held until its body ends."""
+
+
+COMPARED = frozenset({Why.LEAST, Why.KEPT, Why.CURIOUS, Why.SPILT})
+"""What decides among those whose rows are kept."""
 
 
 class Cooling(Exception):  # noqa: N818 - a fact for the flow, not an error of ours
@@ -116,6 +119,15 @@ class Choice:
             trial=self.trial,
             within=within,
         )
+
+    def decided(self) -> Choice | Decision:
+        """Return what can tell the decision whenever it is asked: itself, if that is all the same.
+
+        The row of one that was not among those compared is as of now.
+        """
+        if self.basis[3] in COMPARED:
+            return self
+        return self.decision()
 
     def _as_decided(self, row: Ranked) -> Ranked:
         """Return the row of the chosen one with what was under way when it was chosen."""

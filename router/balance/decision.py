@@ -26,6 +26,8 @@ OUT = frozenset({"ejected", "cooling", "drained"})
 class Why(enum.Enum):
     """What decided."""
 
+    __hash__ = object.__hash__  # each is one object; Enum's own is a call of Python
+
     LEAST = "least"  # it was expected to cost least
     KEPT = "kept"  # another is better, but not by enough to move
     CURIOUS = "curious"  # it was never asked, and would hardly cost more
@@ -159,6 +161,10 @@ class Decision:
         self._rows, self._prices = rows, prices
         self.outside = outside
         self.tried, self.why, self.trial, self.within = tried, why, trial, within
+
+    def decision(self) -> Decision:
+        """Return itself: it is what was decided."""
+        return self
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

@@ -34,6 +34,8 @@ __all__ = [
 class Verdict(enum.Enum):
     """What became of one attempt."""
 
+    __hash__ = object.__hash__  # each is one object; Enum's own is a call of Python
+
     DELIVERED = "delivered"  # an answer for the caller, whatever its status
     NEVER_SENT = "never sent"  # no byte of the request can have reached the server
     REJECTED = "rejected"  # the server says that it did not process the request

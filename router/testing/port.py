@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from router.call import Outgoing, Timeouts
-    from router.lease import Lease
     from router.outcome import Outcome
     from router.racing import Attempting, Spare
     from router.testing.script import Scripted
@@ -75,7 +74,7 @@ class ScriptedPort:
             self.clock.advance(timeout)
         return future.result(0)
 
-    async def send(self, request: Outgoing, lease: Lease) -> Answer:  # noqa: ARG002
+    async def send(self, request: Outgoing) -> Answer:  # noqa:
         request.headers = list(request.headers)  # this is where they leave
         self.sent.append(request)
         request.timeouts.get("write")

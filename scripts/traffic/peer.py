@@ -45,7 +45,7 @@ class Pick:
         """Hear when the request leaves."""
         self.began = now
 
-    def decision(self, *_: Any) -> None:
+    def decided(self) -> None:
         """Return no reasons: nobody asks a peer for them."""
 
     def give_back(self) -> None:

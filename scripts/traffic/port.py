@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from router.call import Outgoing, Timeouts
-    from router.lease import Lease
     from router.outcome import Outcome
     from router.racing import Attempting, Spare
     from traffic.engine import Engine
@@ -50,7 +49,7 @@ class Port:
         """Refuse: nothing here waits for a token or a permit."""
         raise NotImplementedError
 
-    async def send(self, request: Outgoing, lease: Lease) -> Answer:  # noqa: ARG002
+    async def send(self, request: Outgoing) -> Answer:
         """Return the answer when it is there."""
         request.timeouts.get("write")  # this is where it leaves
         engine, limit = self._world.engine, request.timeouts.get("read")

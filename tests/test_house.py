@@ -18,6 +18,7 @@ PACKAGE = Path(router.__file__).parent
 LAYERS = (
     {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks", "hosts"}
     | {"vocabulary", "wellformed", "rates"}
+    | {"jsontext", "overrides", "placeholders", "shaping"}
     | {"geo.regions", "geo.data"},
     {
         "geo",

@@ -53,7 +53,7 @@ from router.errors import (
     UnknownHostError,
 )
 from router.failover.precondition import Began, Refused
-from router.options import Options
+from router.options import Options, using
 from router.rates import Bound, EndpointLimits
 from router.router import Router
 from router.secret import Secret
@@ -125,6 +125,7 @@ __all__ = [
     "__version__",
     "httpx2",
     "testing",
+    "using",
 ]
 
 

@@ -70,7 +70,7 @@ LAYERS = (
         "journal",
         "shared",
     }
-    | {"client", "httpx2"},
+    | {"client", "httpx2", "repeats"},
     {"cli", "testing", "__main__", ""},
 )
 FOREIGN = {

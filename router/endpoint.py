@@ -221,7 +221,7 @@ class Endpoint:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    url: Annotated[str, Parsed(_parse_url, (("type", "string"), ("format", "uri")))]
+    url: Annotated[str, Parsed(_parse_url, (("type", "string"), ("format", "uri-template")))]
     name: Annotated[str, Parsed(_parse_name)] = ""
     region: Annotated[str | None, Parsed(_parse_region)] = None
     location: Annotated[Location | None, Parsed(_parse_location, _PAIR)] = None

@@ -7,13 +7,14 @@ import hmac
 import itertools
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import botocore.auth
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from four_clients import KINDS, Asker
+from four_clients import KINDS, Asker, late_after
 
 import router
 from router.config.signing import HmacSettings, SigV4Settings
@@ -210,3 +211,32 @@ def test_what_is_received_is_what_a_plain_endpoint_gets_too(two: Regions) -> Non
     assert (east.target, east.body) == (west.target, west.body)
     assert {**east.headers, "host": ""} == {**west.headers, "host": ""}
     assert list(east.headers) == list(west.headers)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_reloaded_shapes_the_next_request(two: Regions, kind: str) -> None:
+    with Asker(kind, config(two)) as asker:
+        asker.request("POST", "/{project}", json={"model": "x"})
+        asker.router.reload(config(two, {"east": {"json": {"model": "new"}}}))
+        asker.request("POST", "/{project}", json={"model": "x"})
+        asker.router.reload(config(two, {}))
+        asker.request("POST", "/{project}", json={"model": "x"})
+    assert [json.loads(got.body)["model"] for got in two.received] == ["gpt-east", "new", "x"]
+    assert [got.headers.get("api-key") for got in two.received] == ["east-key", None, None]
+    assert two.received[2].target == "/v1/%7Bproject%7D"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_is_asked_second_cannot_spoil_an_answer_on_its_way(two: Regions, kind: str) -> None:
+    """A second request that its endpoint refuses to shape counts for nothing."""
+    two["east"].latency = 0.15
+    shapes = {"west": {"json": {"model": "x"}, "weight": 0.001}}
+    hedged = router.Failover(hedge=router.Hedge(after=0.5, at_most=1.0))
+    made = config(two, shapes, failover=hedged)
+    made = replace(made, endpoints=tuple(replace(e, tier=1) for e in made.endpoints))
+    headers = {"Content-Type": "application/json"}
+    with Asker(kind, made) as asker:
+        late_after(asker, 0.03)
+        assert asker.request("PUT", "/", content=b"[1]", headers=headers).status_code == 200
+        asker.settle()
+    assert two.shares() == {"east": 1}

@@ -315,7 +315,7 @@ class Outgoing:
 
     method: str
     endpoint: Endpoint
-    target: bytes
+    target: bytes = field(repr=False)
     headers: Iterable[Header] = field(repr=False)
     body: Body = field(repr=False)
     timeouts: Timeouts = field(repr=False)

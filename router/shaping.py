@@ -71,9 +71,10 @@ class Shaping:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._name = endpoint.name
+        values = endpoint.values if endpoint.variables else {}
         self._values = {
             name.encode("ascii"): quote(value, safe="").encode("ascii")
-            for name, value in endpoint.values.items()
+            for name, value in values.items()
         }
         self._models = dict(endpoint.models)
         self._json = [(tuple(n.split(".")), value.reveal()) for n, value in endpoint.json]
@@ -121,10 +122,10 @@ class Shaping:
 
     def _target(self, path: bytes, values: Mapping[str, bytes | None]) -> bytes:
         before, mark, query = path.partition(b"?")
-        if self._models:
-            before = IN_PATH.sub(self._renamed, before)
         if self._values:
             before = fill_path(before, self._values)
+        if self._models:
+            before = IN_PATH.sub(self._renamed, before)
         if values:
             query = _with_values(query, values)
             mark = b"?" if query else b""

@@ -132,6 +132,25 @@ def test_options_of_one_request_are_given_around_it(two: Regions, kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_each_of_many_at_once_has_its_own_options(two: Regions, kind: str) -> None:
+    names = ["near", "far", "far", "near", "far", "near"]
+    with Talk(kind, config_for(two, kind)) as talk:
+        answers = talk.at_once([router.Options(regions=name) for name in names])
+        assert [talk.text_of(answer) for answer in answers] == ["Guten Tag"] * 6
+    assert two.shares() == {"near": 3, "far": 3}
+
+
+def test_options_of_its_own_win_over_those_around_a_request(two: Regions) -> None:
+    far, near = router.Options(regions="far"), router.Options(regions="near")
+    with router.Client(config_for(two, "openai httpx sync")) as client, router.using(far):
+        client.post("/chat/completions", json={}, extensions={"router": near})
+        client.post("/chat/completions", json={})
+        with pytest.raises(router.OptionsError, match=r"takes a router\.Options"):
+            client.post("/", extensions={"router": None})
+    assert [r.region for r in sorted(two.received, key=lambda r: r.at)] == ["near", "far"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_base_url_of_ones_own_serves_as_well(two: Regions, kind: str) -> None:
     base = router.BASE_URL
     with Talk(kind, config_for(two, kind), base_url=base) as talk:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sdk_samples import speak
+from sdk_samples import imported, speak
 
 import router
 from router import config
@@ -55,6 +55,8 @@ def write_routes(regions: Regions, text: str) -> None:
 
 @pytest.mark.parametrize("text", PYTHON)
 def test_a_fragment_runs_and_its_client_is_answered(text: str, workplace: Regions) -> None:
+    for sdk in re.findall(r"^import (openai|anthropic|groq)$", text, re.MULTILINE):
+        imported(sdk)
     write_routes(workplace, text)
     names: dict[str, Any] = {}
     exec(compile(text, str(GUIDE), "exec"), names)

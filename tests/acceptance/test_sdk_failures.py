@@ -115,6 +115,18 @@ def test_the_sdks_loop_sends_nothing_that_the_router_gave_up(two: Regions, kind:
         assert talk.ask() == "Guten Tag"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_at_once_are_not_mistaken_for_each_other(two: Regions, kind: str) -> None:
+    kill(two)
+    with Talk(kind, config_for(two, kind), max_retries=1) as talk:
+        sent = counted(talk)
+        errors = talk.at_once([router.Options() for _ in range(6)])
+        wanted = talk.module.APIConnectionError
+        assert [type(error) for error in errors] == [wanted] * 6
+        tried = [len(router_error(error).attempts) for error in errors]
+        assert sum(tried) == len(sent) <= 12
+
+
 def counted(talk: Talk) -> list[str]:
     """Return where attempts go from now on, also those that reach nobody."""
     wires, sent = talk.http._transport._wires, []

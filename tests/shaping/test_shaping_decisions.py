@@ -116,6 +116,13 @@ def test_a_variable_is_one_line_and_leads_nowhere(value: object) -> None:
         endpoint(variables={"x": value})
 
 
+def test_an_endpoint_without_variables_fills_no_path() -> None:
+    shaped = endpoint(region="aws:us-east-1", headers={"X-A": "b"}, models={"m": "{region}"})
+    assert sent(shaped, call(b"/{region}/models/m"))[0] == b"/v1/{region}/models/%7Bregion%7D"
+    filled = endpoint(variables={"model": "m"}, models={"m": "n"})
+    assert sent(filled, call(b"/models/{model}"))[0] == b"/v1/models/n"
+
+
 # -- query
 
 
@@ -184,6 +191,8 @@ def test_no_value_is_shown() -> None:
     assert "hunter2" not in repr(made)
     assert made.shaping is not None
     assert made.shaping.target("/x?a=1") == "/x?a=..."
+    timeouts = Timeouts({}, budget=1.0, pause=1.0, now=lambda: 0.0)
+    assert "hunter2" not in repr(call().addressed_to(made, [], timeouts))
     assert made == replace(made)
     assert hash(made) == hash(replace(made))
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.auth
 import pytest
+import trustme
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from four_clients import KINDS, Asker, late_after
+from h2_peer import http2_server
 
 import router
 from router.config.signing import HmacSettings, SigV4Settings
@@ -240,3 +242,23 @@ def test_who_is_asked_second_cannot_spoil_an_answer_on_its_way(two: Regions, kin
         assert asker.request("PUT", "/", content=b"[1]", headers=headers).status_code == 200
         asker.settle()
     assert two.shares() == {"east": 1}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_http2_carries_the_shaped_request_with_its_length(tmp_path: Path, kind: str) -> None:
+    """The server's h2 breaks off where a body's length is not the one that its head told."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with http2_server(authority, latency=0.05, streams=5) as server:
+        made = router.Config(
+            endpoints=(router.Endpoint(url=server.url, address="127.0.0.1", **SHAPES["east"]),),
+            http2=True,
+            probe=QUIET,
+            tls=router.TlsSettings(ca=tmp_path / "ca.pem"),
+        )
+        with Asker(kind, made) as asker:
+            assert asker.request("POST", "/{region}", json={"model": "a"}).status_code == 200
+        ((_, headers),) = server.received
+    assert headers[":path"] == "/us-east1?api-version=1"
+    assert headers["api-key"] == "east-key"
+    assert int(headers["content-length"]) == len('{"model":"gpt-east"}')

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
         UnknownHostError,
     )
     from router.failover.precondition import Began, Refused
-    from router.options import Options
+    from router.options import Options, using
     from router.rates import Bound, EndpointLimits
     from router.router import Router
     from router.secret import Secret
@@ -128,6 +128,7 @@ __all__ = [
     "__version__",
     "httpx2",
     "testing",
+    "using",
 ]
 
 HOMES = {
@@ -150,7 +151,7 @@ HOMES = {
         "UnknownHostError"
     ),
     "router.failover.precondition": "Began Refused",
-    "router.options": "Options",
+    "router.options": "Options using",
     "router.rates": "Bound EndpointLimits",
     "router.router": "Router",
     "router.secret": "Secret",

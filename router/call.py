@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from router.errors import PreconditionError
     from router.failover.verdict import Verdict
     from router.flight import Flight
+    from router.shaping import Shaped, Shaping
 
 __all__ = [
     "KEPT_WITHIN",
@@ -304,7 +305,7 @@ class Outgoing:
 
     method: str
     endpoint: Endpoint
-    target: bytes
+    target: bytes = field(repr=False)
     headers: Iterable[Header] = field(repr=False)
     body: Body = field(repr=False)
     timeouts: Timeouts = field(repr=False)
@@ -350,6 +351,7 @@ class Call:
         stopped: why no further attempt was made, in words.
         kept: the last answer that was not good enough, in case no better one comes.
         blamed: attempts whose failures count against their endpoints, with what they say.
+        shaped: what endpoints made of it that shape their requests, by name.
     """
 
     method: str
@@ -375,19 +377,41 @@ class Call:
     stopped: str | None = None
     kept: Answer | None = None
     blamed: list[tuple[Choice, str]] = field(default_factory=list)
+    shaped: dict[Shaping, Shaped] | None = field(default=None, repr=False)
 
     def addressed_to(
         self, endpoint: Endpoint, extra: Collection[Header], timeouts: Timeouts
     ) -> Outgoing:
-        """Return the request for one attempt at `endpoint`."""
+        """Return the request for one attempt at `endpoint`.
+
+        Raises:
+            CallerError: the endpoint changes members of JSON bodies, and cannot change this one.
+        """
+        path, headers, body = self.path, self.headers, self.body
+        if endpoint.shaping is not None:
+            path, headers, body = self._shaped(endpoint.shaping)
         origin = endpoint.origin
-        target = origin.base_path.encode("ascii") + self.path
+        target = origin.base_path.encode("ascii") + path
         return Outgoing(
             method=self.method,
             endpoint=endpoint,
             target=target if target.startswith(b"/") else b"/" + target,
-            headers=[(b"Host", origin.authority.encode("ascii")), *self.headers, *extra],
-            body=self.body,
+            headers=[(b"Host", origin.authority.encode("ascii")), *headers, *extra],
+            body=body,
             timeouts=timeouts,
             extensions=self.extensions,
         )
+
+    def _shaped(self, shaping: Shaping) -> tuple[bytes, list[Header], Body]:
+        """Return path, headers and body at an endpoint; path and body are made once."""
+        made = None if self.shaped is None else self.shaped.get(shaping)
+        if made is None:
+            made = shaping.shaped(self.path, self.headers, self._content)
+            self.shaped = {**(self.shaped or {}), shaping: made}
+        if made.content is None:
+            return made.path, shaping.headers(self.headers, None), self.body
+        headers = shaping.headers(self.headers, len(made.content))
+        return made.path, headers, Body(made.content, replayable=True)
+
+    def _content(self) -> bytes | None:
+        return b"".join(self.body.stream) if self.body.replayable else None

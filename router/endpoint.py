@@ -9,11 +9,17 @@ import functools
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from router.errors import ConfigError
+from router.overrides import NOTHING, Headers, Json, Models, Query, Remove, VariablesField
+from router.placeholders import fill_url, has_placeholder, names_in
 from router.rates import OwnLimits
 from router.units import Count, Flag, Parsed, parse_fields
+
+if TYPE_CHECKING:
+    from router.shaping import Shaping
 
 __all__ = ["Endpoint", "Location", "Origin", "Reach", "Region", "parse_origin"]
 
@@ -121,6 +127,8 @@ def _port(parts: Any) -> int:
 
 
 def _parse_url(value: object) -> str:
+    if isinstance(value, str) and has_placeholder(value):
+        return value  # it is filled when its values are known
     return str(parse_origin(value))
 
 
@@ -202,11 +210,18 @@ class Endpoint:
         scope: what its access token may do, in place of `token.scope`.
         limits: what it takes of its own, such as {concurrency: 10, rate: 50/s}; at its limit it is
             passed over, unless all are.
+        variables: what stands for placeholders such as {project}, in the url and in the paths of
+            requests; {region} is the region code without its cloud unless it is given here.
+        headers: set on each request that is sent here, in place of the caller's of that name.
+        query: parameters set on each request that is sent here.
+        json: members set in each JSON body that is sent here; dots lead into objects.
+        models: what models are called here, such as {gpt-4o: my-deployment}.
+        remove: what is taken out of requests, by its kind, such as {headers: [X-Debug]}.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    url: Annotated[str, Parsed(_parse_url, (("type", "string"), ("format", "uri")))]
+    url: Annotated[str, Parsed(_parse_url, (("type", "string"), ("format", "uri-template")))]
     name: Annotated[str, Parsed(_parse_name)] = ""
     region: Annotated[str | None, Parsed(_parse_region)] = None
     location: Annotated[Location | None, Parsed(_parse_location, _PAIR)] = None
@@ -219,11 +234,47 @@ class Endpoint:
     audience: Annotated[str | None, Parsed(_parse_words)] = None
     scope: Annotated[str | None, Parsed(_parse_words)] = None
     limits: OwnLimits = None
+    variables: VariablesField = ()
+    headers: Headers = ()
+    query: Query = ()
+    json: Json = ()
+    models: Models = ()
+    remove: Remove = NOTHING
 
     def __post_init__(self) -> None:
         parse_fields(self)
+        if has_placeholder(self.url):
+            self._fill_url()
         if not self.name:
             object.__setattr__(self, "name", self.origin.authority)
+
+    def _fill_url(self) -> None:
+        values = self.values
+        try:
+            url = str(parse_origin(fill_url(self.url, values)))
+        except ValueError as error:
+            raise ConfigError(f"url: {error}") from None
+        used = {name: values[name] for name in names_in(self.url)}
+        object.__setattr__(self, "url", url)
+        object.__setattr__(
+            self, "variables", tuple(sorted({**used, **dict(self.variables)}.items()))
+        )
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What placeholders stand for."""
+        region = {} if self.region is None else {"region": self.region.partition(":")[2]}
+        return {**region, **dict(self.variables)}
+
+    @functools.cached_property
+    def shaping(self) -> Shaping | None:
+        """How its requests are shaped, prepared once; None: they are sent as they are."""
+        shapes = (self.headers, self.query, self.json, self.models, self.remove, self.variables)
+        if not any(shapes):
+            return None
+        from router.shaping import Shaping  # noqa: PLC0415 - few endpoints need it
+
+        return Shaping(self)
 
     @functools.cached_property
     def origin(self) -> Origin:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -15,11 +17,11 @@ from router.errors import OptionsError
 from router.rates import REQUESTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from router.streams.resume import Resume
 
-__all__ = ["NO_OPTIONS", "Options", "Repeat", "parse_cost"]
+__all__ = ["CURRENT", "NO_OPTIONS", "Options", "Repeat", "parse_cost", "using"]
 
 Repeat = Literal["safe", "rejected", "always"]
 
@@ -217,3 +219,25 @@ def _set(field: str, value: T | Iterable[T] | None, kind: type[T]) -> frozenset[
 
 
 NO_OPTIONS = Options()
+
+CURRENT: ContextVar[Options] = ContextVar("router.options", default=NO_OPTIONS)
+"""The Options of requests that bring none of their own."""
+
+
+@contextmanager
+def using(options: Options) -> Iterator[None]:
+    """Let requests of this thread or task have these Options, where they bring none of their own.
+
+    It is for who cannot pass `extensions=`, such as an SDK's user. Tasks that are begun inside have
+    them too; a `using` inside another takes its place.
+
+    Raises:
+        OptionsError: it is no Options.
+    """
+    if not isinstance(options, Options):
+        raise OptionsError("using(…) takes a router.Options")
+    token = CURRENT.set(options)
+    try:
+        yield
+    finally:
+        CURRENT.reset(token)

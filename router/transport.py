@@ -21,8 +21,9 @@ from router.failover.verdict import Verdict, verdict_of_status
 from router.families import Family, family, load_for_tasks
 from router.flow import route
 from router.limits.usage import Bill
-from router.options import NO_OPTIONS, Options
+from router.options import CURRENT, Options
 from router.ports import AsyncioPort, BlockingPort, run
+from router.repeats import FAILED, refuse_repeated, remember
 from router.router import Router
 from router.streams.course import Course
 from router.wellformed import malformed
@@ -58,7 +59,10 @@ class Routing:
         self._family: Family = family(self.family_name)
 
     def _call(self, request: Any) -> Call:
-        options = request.extensions.get("router", NO_OPTIONS)
+        if FAILED.get() is not None:
+            refuse_repeated(request)
+        given = request.extensions
+        options = given["router"] if "router" in given else CURRENT.get()
         if not isinstance(options, Options):
             raise OptionsError('extensions["router"] takes a router.Options')
         url = request.url
@@ -163,6 +167,7 @@ class SyncRouting(Routing):
             answer, lease = run(route(call, self.router.desk(), self._port))
         except RouterError as error:
             raised = self._family.raised(error, request)
+            remember(request, raised)
             raise raised from raised.__cause__
         stream = self._stream(self._family.body, request, call, answer, lease)
         return self._response(call, answer, stream)
@@ -192,6 +197,7 @@ class AsyncRouting(Routing):
             answer, lease = await route(call, self.router.desk(), self._port)
         except RouterError as error:
             raised = self._family.raised(error, request)
+            remember(request, raised)
             raise raised from raised.__cause__
         body = partial(self._family.async_body, port=self._port)
         stream = self._stream(body, request, call, answer, lease)

@@ -17,6 +17,7 @@ PACKAGE = Path(router.__file__).parent
 LAYERS = (
     {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks", "hosts"}
     | {"lazy", "vocabulary", "wellformed", "rates"}
+    | {"jsontext", "overrides", "placeholders", "shaping"}
     | {"geo.regions", "geo.data"},
     {
         "geo",
@@ -70,7 +71,7 @@ LAYERS = (
         "journal",
         "shared",
     }
-    | {"client", "httpx2"},
+    | {"client", "httpx2", "repeats"},
     {"cli", "testing", "__main__", ""},
 )
 FOREIGN = {

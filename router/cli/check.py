@@ -54,6 +54,7 @@ def _problems(attempt: Callable[[], object]) -> tuple[str, ...]:
 
 
 def _warnings(config: Config) -> Iterator[str]:
+    yield from _unfilled(config)
     proof = "token"
     if config.token is not None:
         yield from _token_warnings(config.token)
@@ -64,6 +65,20 @@ def _warnings(config: Config) -> Iterator[str]:
     for index, endpoint in enumerate(config.endpoints):
         if _in_clear(endpoint.url):
             yield f"endpoints.{index}.url: the {proof} would travel unencrypted: use https"
+
+
+def _unfilled(config: Config) -> Iterator[str]:
+    """Yield the endpoints that lack a variable of others: a path may name it on the way there."""
+    known = sorted({name for endpoint in config.endpoints for name, _ in endpoint.variables})
+    for index, endpoint in enumerate(config.endpoints):
+        lacking = [name for name in known if name not in endpoint.values]
+        if not endpoint.variables:
+            lacking = known
+        if lacking:
+            yield (
+                f"endpoints.{index}.variables: without {', '.join(lacking)}, which others have: "
+                "a path that names it is sent as it stands"
+            )
 
 
 def _token_warnings(token: TokenSettings) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
+from router.cli import shaped
 from router.cli.table import DISTANCE, HEALTH, PLACE, PRIOR, TIER, Column, Sheet, layout
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from router.balance.decision import Candidate, Decision
     from router.cli.rows import Row
+    from router.endpoint import Endpoint
 
 __all__ = ["Explanation", "Line"]
 
@@ -63,7 +65,12 @@ class Explanation:
     @property
     def url(self) -> str:
         """Where the request would go."""
-        return f"{self.decision.chosen.row.endpoint.origin}{self.target}"
+        endpoint = self._endpoint
+        return f"{endpoint.origin}{shaped.target(endpoint, self.target)}"
+
+    @property
+    def _endpoint(self) -> Endpoint:
+        return self.decision.chosen.row.endpoint
 
     @property
     def answered(self) -> bool:
@@ -73,7 +80,9 @@ class Explanation:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        return {"url": self.url, **self.decision.as_dict()}
+        changes = shaped.as_dict(self._endpoint)
+        shaping = {"shaping": changes} if changes else {}
+        return {"url": self.url, **shaping, **self.decision.as_dict()}
 
     def lines(self) -> list[Line]:
         """Return those that were compared, the cheapest first, then those that were not."""
@@ -94,12 +103,17 @@ class Explanation:
         parts: list[RenderableType] = [
             Text(f"The request would go to {name}: {self.decision.reason}", style="bold"),
             Text(self.url),
+            *self._shaping(),
             Text(),
             layout(made, lines, sheet(lines)),
         ]
         if left := len(self.rows) - len(lines):
             parts += [Text(), Text(f"Not shown: {left} more; router probe has all", style="dim")]
         return Group(*parts)
+
+    def _shaping(self) -> list[RenderableType]:
+        words = shaped.sentence(self._endpoint)
+        return [Text(f"Shaped there: {words}")] if words else []
 
 
 def _welcome(row: Row) -> str:

@@ -91,7 +91,10 @@ class Reader:
         if isinstance(node, Sequence):
             return [self._value(item, (*path, i)) for i, item in enumerate(node.items)]
         self._report_repeated(node, path, ())
-        return {key: self._value(entry.value, path) for key, entry in node.entries.items()}
+        return {
+            key: self._value(entry.value, (*path, key) if SHOWN_KEY.fullmatch(key) else path)
+            for key, entry in node.entries.items()
+        }
 
     def _scalar(self, node: Scalar, path: Path) -> Any:
         if not node.plain and "$" not in node.text:

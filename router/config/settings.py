@@ -31,6 +31,7 @@ from router.config.fields import (
     Text,
 )
 from router.config.section import Section
+from router.config.shaped import shaping_problems
 from router.config.signing import SignSettings, sign_problems
 from router.config.skew_errors import KNOWN
 from router.config.streams import OptionalDuration, Stall
@@ -423,6 +424,7 @@ class Config(Section):
         if len(self.endpoints) > MOST_ENDPOINTS:
             raise ConfigError(f"endpoints: at most {MOST_ENDPOINTS}")
         problems = [*_same_names(self.endpoints), *self.allow.problems(self.endpoints)]
+        problems += shaping_problems(self)
         if self.limits.share is not None and self.share is not None:
             problems.append("limits.share: it is short for share.url: leave one of the two out")
         problems += sign_problems(self)

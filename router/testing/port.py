@@ -74,7 +74,7 @@ class ScriptedPort:
             self.clock.advance(timeout)
         return future.result(0)
 
-    async def send(self, request: Outgoing) -> Answer:  # noqa:
+    async def send(self, request: Outgoing) -> Answer:
         request.headers = list(request.headers)  # this is where they leave
         self.sent.append(request)
         request.timeouts.get("write")

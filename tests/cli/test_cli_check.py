@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NOT_SHOWN = {
     *{"hedge", "after", "at_most", "stall", "stream_deadline", "connect_timeout"},
     *{"deadline_header", "retry_budget", "statuses", "precondition", "request_id", "max_age"},
-    "wait",
+    *{"wait", "variables", "headers", "query", "json", "models", "remove"},
 }
 SECRETS = {"CLIENT_ID": "planted-id", "CLIENT_SECRET": "planted-secret"}
 TOKEN = "token: {url: https://auth.example.com/t, client_id: me, client_secret: planted-secret}\n"
@@ -161,3 +161,18 @@ def test_a_certificate_that_is_missing_ends_a_probe_with_one_sentence(tmp_path: 
 
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == f"{file}: tls.ca: /nowhere/ca.pem cannot be read as PEM: check the file\n"
+
+
+def test_an_endpoint_without_the_others_variables_is_warned_of(tmp_path: Path) -> None:
+    text = (
+        "endpoints:\n- {url: https://a.example, variables: {project: p}}\n- https://b.example\n"
+        "- {url: https://c.example, variables: {project: q}}\n"
+    )
+
+    done = run("check", written(tmp_path, text))
+
+    assert done.exit_code == 0
+    assert done.stderr == (
+        "warning: endpoints.1.variables: without project, which others have: "
+        "a path that names it is sent as it stands\n"
+    )

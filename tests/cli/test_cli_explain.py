@@ -267,3 +267,35 @@ def test_figures_that_say_nothing_are_left_out_until_they_do(regions: Regions) -
     assert {"queue", "in flight"} <= set(re.split(" {2,}", text.splitlines()[3].strip()))
     for choice in taken:
         choice.give_back()
+
+
+def test_how_the_endpoint_shapes_the_request_is_told_without_values(
+    regions: Regions, tmp_path: Path
+) -> None:
+    shape = (
+        "variables: {project: p1}, headers: {api-key: planted}, query: {key: planted}, "
+        "json: {user: planted}, models: {gpt: gpt-eu}, remove: {headers: [X-Debug]}"
+    )
+    url = regions["near"].url
+    file = written(tmp_path, f"endpoints: [{{name: near, url: '{url}', {shape}}}]\n")
+
+    done = run("explain", file, "--path", "/{project}/models/gpt?a=b")
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    _, shown, shaped, *_ = done.stdout.splitlines()
+    assert shown == f"{url}/p1/models/gpt-eu?a=b&key=..."
+    assert shaped == (
+        "Shaped there: header api-key set; parameter key set; member user set; "
+        "header X-Debug taken out; model gpt is gpt-eu"
+    )
+    assert "planted" not in done.stdout
+
+    told = json.loads(run("explain", file, "--json").stdout)
+    assert told["shaping"] == {
+        "variables": {"project": "p1"},
+        "headers": ["api-key"],
+        "query": ["key"],
+        "json": ["user"],
+        "models": {"gpt": "gpt-eu"},
+        "remove": {"headers": ["X-Debug"]},
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from router.limits.usage import tokens_used
 from router.testing import Reply
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from router.testing import Regions
 
 TOKENS = router.Bound(router.Rate(60, 3600.0), of="tokens", burst=30)
@@ -65,6 +68,24 @@ def test_a_hook_finds_the_cost_in_the_answer(regions: Regions) -> None:
     for region in regions:
         region.respond = lambda _: Reply(body=USED)
     shared = router.Router(config(regions, rate=TOKENS), used=tokens_used)
+    with shared, router.Client(shared) as client:
+        client.post("/", json={}, extensions=RESERVED)
+        assert left(client) == pytest.approx(20, abs=0.2)
+
+
+def test_a_file_leaves_no_argument_of_a_router_out(regions: Regions, tmp_path: Path) -> None:
+    whole, of_file = (
+        set(inspect.signature(make).parameters) for make in (router.Router, router.Router.from_yaml)
+    )
+    assert whole - {"config"} == of_file - {"path"}
+    for region in regions:
+        region.respond = lambda _: Reply(body=USED)
+    file = tmp_path / "routes.yaml"
+    file.write_text(
+        f"endpoints: [{regions['near'].url}]\nprobe: {{enabled: false}}\n"
+        "limits: {rate: {of: tokens, rate: 60/h, burst: 30}}\n"
+    )
+    shared = router.Router.from_yaml(file, used=tokens_used)
     with shared, router.Client(shared) as client:
         client.post("/", json={}, extensions=RESERVED)
         assert left(client) == pytest.approx(20, abs=0.2)

@@ -1,7 +1,8 @@
-"""`router limits`: what the configured limits are, and what they would admit; nothing is sent.
+"""`router limits`: what the configured limits are, and what they would admit.
 
-Rule: figures come from the limiter that the file describes, as it is when a process starts. The URL
-      of a shared limit is a secret, so it is only said that there is one.
+Rule 1: figures come from the limiter that the file describes, as it is when a process starts. The
+        URL of a shared limit is a secret, so it is only said that there is one.
+Rule 2: nothing is sent, unless it is asked for who holds what (`--fleet`): that goes to Redis only.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from router.cli.arguments import as_json, file_argument, read, routing
+from router.cli.fleet import fleet_of, show_fleet, told_of
 from router.cli.table import Column, Sheet, console, show
 from router.errors import OptionsError
 from router.limits.limiter import Limiter
@@ -76,24 +78,36 @@ SHEET: Sheet[Row] = Sheet(columns=COLUMNS, figures=COLUMNS[:-1], words=(WHERE, L
     metavar="[NAME=]NUMBER",
     help="What a request costs, such as tokens=1200 or 2 (requests); may be repeated.",
 )
+@click.option(
+    "--fleet",
+    "with_fleet",
+    is_flag=True,
+    help="Ask the Redis of share: which processes there are, and who holds what.",
+)
 @as_json
-def limits(*, file: str, costs: tuple[str, ...], as_json: bool) -> None:
+def limits(*, file: str, costs: tuple[str, ...], with_fleet: bool, as_json: bool) -> None:
     """Tell the limits of FILE, and what they would admit of one kind of request; - is stdin.
 
-    Nothing is sent, and no running process is asked: bursts are whole, and nobody waits.
+    No running process is asked: bursts are whole, and nobody waits. Without --fleet nothing is
+    sent.
     """
     options = _options(costs)
     config = read(file)
+    fleet = fleet_of(config) if with_fleet else None
     with routing(file, config) as router:
         rows = list(_rows(config, options))
         if as_json:
             told = _told(config, options, rows, now=router.now())
+            told |= {} if fleet is None else {"fleet": told_of(fleet)}
             click.echo(json.dumps(told, indent=2))
-        elif rows:
+            return
+        if rows:
             show(console(), rows, SHEET)
             click.echo(f"\n{_summary(config, rows)}")
         else:
             click.echo("There is no limit: see limits: in the documentation.")
+        if fleet is not None:
+            show_fleet(fleet)
 
 
 def _options(costs: tuple[str, ...]) -> Options:

@@ -10,11 +10,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Keys"]
+if TYPE_CHECKING:
+    from router.rates import Bound
+
+__all__ = ["MAIN", "Keys", "name_of"]
 
 VERSION = "v1"
+MAIN = "main"
+"""The name of what there is one of."""
 UNFIT = re.compile(r"[^A-Za-z0-9_.:/@-]")
+
+
+def name_of(number: int, bound: Bound) -> str:
+    """Return the name of the n-th rate of `limits:`."""
+    return f"{number}.{bound.of}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,23 @@ class Keys:
     """Keys under one name."""
 
     name: str
+
+    def rate(self, name: str) -> tuple[str, str, str, str]:
+        """Return a rate's: its state, the hungry, ends of leases, units by holder."""
+        tat, hungry, ends, held = self._of(f"rate:{name}", "tat", "hungry", "ends", "held")
+        return tat, hungry, ends, held
+
+    def permits(self, name: str) -> tuple[str, str, str]:
+        """Return those of permits: ends of leases, permits by holder, the hungry."""
+        ends, held, hungry = self._of(f"permits:{name}", "ends", "held", "hungry")
+        return ends, held, hungry
+
+    def members(self) -> str:
+        """Return where processes say that they are there."""
+        return self.key("members", "there")
+
+    def _of(self, part: str, *whats: str) -> list[str]:
+        return [self.key(part, what) for what in whats]
 
     def key(self, part: str, what: str) -> str:
         """Return a key of a part, such as `limit:main`."""

@@ -30,6 +30,7 @@ class Wish:
         change: units that were spent without leave, less those that go back.
         known: whether this process has spent of late, so that the server should know the state.
         pending: units of a lump that is held, and the seconds until they are due.
+        held: units that are held in all, and the seconds until they are stale.
     """
 
     want: float
@@ -37,6 +38,7 @@ class Wish:
     change: float
     known: bool
     pending: tuple[float, float] = (0.0, 0.0)
+    held: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Answer:
 
 
 async def exchange(
-    store: Store, keys: tuple[str, str], holder: str, term: Terms, wish: Wish
+    store: Store, keys: tuple[str, ...], holder: str, term: Terms, wish: Wish
 ) -> Answer:
     """Ask the store.
 
@@ -64,7 +66,8 @@ async def exchange(
     rate = (term.interval * MICRO, term.burst, term.ahead * MICRO)
     asked = (wish.want, wish.lump, wish.change, int(wish.known), hungry_for * MICRO)
     pending = (wish.pending[0], wish.pending[1] * MICRO)
-    answer = await store.call(RATE, keys, (*rate, holder, *asked, *pending))
+    held = (wish.held[0], wish.held[1] * MICRO, term.hold * MICRO)
+    answer = await store.call(RATE, keys, (*rate, holder, *asked, *pending, *held))
     try:
         granted, first, wait, anew = map(float, answer)
     except (TypeError, ValueError):

@@ -42,7 +42,7 @@ class Member:
 
     async def run(self, store: Store, keys: Keys) -> None:
         """Say that it is there, until cancelled."""
-        key = keys.key("members", "there")
+        key = keys.members()
         while True:
             with contextlib.suppress(StoreError):
                 args: list[str | float] = [self.name, self.lease * MICRO]

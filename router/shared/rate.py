@@ -9,7 +9,8 @@ Rule 3: without Redis each process keeps to its share, rate / processes as last 
         with its share of the burst: so an outage costs at most one burst more. What was spent so is
         reported when Redis is back, and no more is given until it is made up for.
 Rule 4: nobody waits for Redis more than once: after `patience` seconds without an answer the share
-        serves, until an exchange has succeeded.
+        serves, until an exchange has succeeded. An answer that comes when most of `hold` is over is
+        none: its units would be spent later than the bound allows, so they go back.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ __all__ = ["SharedRate"]
 SPARE = 2.0
 """How much more than what was spent of late is leased."""
 SHORTEST_NAP = 0.002
+ANSWER_WITHIN = 0.001
+"""What a request is told that an answer takes: whoever has less time is refused unasked."""
+TOO_LATE = 0.8
+"""The part of `hold` after which an answer is of no use."""
 LONGEST_NAP = 0.5
 FAILED_NAP = 0.02
 KNOWN_FOR = 30.0
@@ -55,7 +60,7 @@ class SharedRate:
         rate: Rate,
         burst: int,
         *,
-        keys: tuple[str, str],
+        keys: tuple[str, str, str, str],
         store: Store,
         member: Member,
         every: float = 0.1,
@@ -66,7 +71,7 @@ class SharedRate:
         Args:
             rate: of all processes together.
             burst: units that may be spent at once after a pause.
-            keys: of the state and of the hungry, in one slot.
+            keys: see `Keys.rate`.
             store: where they are.
             member: who this process is, and how many there are.
             every: seconds between exchanges, or less (`stock.terms`).
@@ -89,6 +94,7 @@ class SharedRate:
         self._short_since: float | None = None
         self._next_ask = -math.inf
         self._granted_at = -math.inf
+        self._late = False
         self.alone = False
         """Whether the share serves in place of the fleet's rate."""
         self._share = Alone(self._rate, self._burst)
@@ -138,12 +144,12 @@ class SharedRate:
         if wait == math.inf:
             wake, wait = self._ask_soon(cost, now)
         if wait > 0:
-            until = now + min(wait, LONGEST_WISH) + 2 * self.terms.pace
+            until = now + min(wait, LONGEST_WISH) + self.patience + 2 * self.terms.pace
             self._unmet_until = max(self._unmet_until, until)
         return wake, wait
 
     def _ask_soon(self, cost: float, now: float) -> tuple[bool, float]:
-        """Return whether to wake the background, and how long an answer may take (rule 4)."""
+        """Return whether to wake the background, and when an answer may be there (rule 4)."""
         if self._short_since is None:
             self._short_since = now
         left = max(self._short_since, self._next_ask) + self.patience - now
@@ -152,7 +158,7 @@ class SharedRate:
             return False, SHORTEST_NAP
         wake = not self._waking and (now >= self._next_ask or cost > self._unmet)
         self._waking = self._waking or wake
-        return wake, left
+        return wake, min(left, max(0.0, self._next_ask - now) + ANSWER_WITHIN)
 
     def _take_alone(self, cost: float, now: float) -> float | None:
         self._share.among(self._member.count)
@@ -212,7 +218,8 @@ class SharedRate:
 
     async def _exchange(self) -> float:
         """Ask for what will be needed; return the longest nap until the next time."""
-        wish = self._wish(self._clock())
+        sent = self._clock()
+        wish = self._wish(sent)
         if wish is None:
             return LONGEST_NAP
         try:
@@ -220,7 +227,7 @@ class SharedRate:
         except StoreError:
             self._failed(wish)
             return FAILED_NAP
-        return self._keep(wish, answer, self._clock())
+        return self._keep(wish, answer, sent, self._clock())
 
     async def _ask(self, wish: Wish) -> Answer:
         return await exchange(self._store, self._keys, self._member.name, self.terms, wish)
@@ -239,12 +246,15 @@ class SharedRate:
             given_up = self._stock.give_up(0.0 if lump else math.ceil(need) + 1, now)
             want = 0.0 if lump else max(0.0, math.ceil(need) - have)
             want = math.floor(want)
-            pending = self._stock.pending(now)
+            if self.alone and self._late:  # what would come is not spent
+                want, lump = 0, 0.0
+            pending = self._stock.offer(now)
             if not (lump or want or given_up or pending[0] or self._share.debt or self.alone):
                 return None
             change, self._share.debt = self._share.debt - given_up, 0.0
             known = self.alone or now - self._granted_at < KNOWN_FOR
-            return Wish(want, math.ceil(lump), change, known, pending)
+            held = self._stock.left(now), self._stock.stale_in(now)
+            return Wish(want, math.ceil(lump), change, known, pending, held)
 
     def _failed(self, wish: Wish) -> None:
         """Serve the share from now on; what was reported in vain is reported again."""
@@ -256,26 +266,32 @@ class SharedRate:
         if first:
             self.arrived()
 
-    def _keep(self, wish: Wish, answer: Answer, now: float) -> float:
+    def _keep(self, wish: Wish, answer: Answer, sent: float, now: float) -> float:
         """Put units in stock; return how long the next exchange can wait."""
         granted, wait = answer.granted, answer.wait
         with self._lock:
-            self.alone, self._short_since = False, None
             if granted > 0:
-                if answer.anew and self._stock.pending(now)[0] > 0:
-                    self._stock.forget_pending()
-                spacing = 0.0 if wish.lump or answer.anew else self.terms.interval
-                self._stock.lease(granted, answer.first, spacing, now)
-                self._granted_at = now
-                self._unmet_until = max(
-                    self._unmet_until, now + max(0.0, answer.first) + self.terms.hold
-                )
+                self._put_in_stock(wish, answer, sent, now)
+            self._late = now - sent > TOO_LATE * self.terms.hold
+            if self._late:
+                return self.terms.pace if self.alone else SHORTEST_NAP
+            self.alone, self._short_since = False, None
             hungry = granted == 0 and wish.want + wish.lump > 0
             nap = max(SHORTEST_NAP, wait) if hungry else self.terms.pace
             self._next_ask = now + (min(nap, LONGEST_NAP) if hungry else SHORTEST_NAP)
         if granted > 0:
             self.arrived()
         return min(nap, LONGEST_NAP)
+
+    def _put_in_stock(self, wish: Wish, answer: Answer, sent: float, now: float) -> None:
+        age = now - sent
+        if answer.anew:
+            self._stock.renew(answer.first, now, age=age)
+        else:
+            spacing = 0.0 if wish.lump else self.terms.interval
+            self._stock.lease(answer.granted, answer.first, spacing, now, age=age)
+        self._granted_at = now
+        self._unmet_until = max(self._unmet_until, now + max(0.0, answer.first) + self.terms.hold)
 
     async def _return_all(self) -> None:
         """Give everything back at the end, if the store hears it."""

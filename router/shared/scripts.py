@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from router.shared.store import Script
 
-__all__ = ["CLAIM_TURN", "HELLO", "NOW", "PERMITS", "RATE"]
+__all__ = ["CLAIM_TURN", "HELLO", "LOOK", "NOW", "PERMITS", "RATE"]
 
 NOW = "local t = redis.call('TIME') local now = t[1] * 1000000 + t[2]\n"
 SET_BACK = """
@@ -47,6 +47,7 @@ if size > 0 then  -- units that are due much later: are they due earlier now?
     tat, lump, want, anew = without, size, 0, 1
   end
 end
+local had, had_until, hold = tonumber(ARGV[12]), now + ARGV[13], tonumber(ARGV[14])
 local due = math.max(tat, now)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 if want + lump > 0 then
@@ -69,19 +70,34 @@ if granted > 0 then
 elseif want + lump > 0 then
   wait = due + (1 - burst) * interval - ahead - now
 end
-if tat > 0 then
-  local left = math.ceil(math.max(0, tat - now) / 1000) + 60000
-  redis.call('SET', KEYS[1], string.format('%.3f', tat), 'PX', left)
+local left = math.ceil(math.max(0, tat - now) / 1000) + 60000
+if tat > 0 then redis.call('SET', KEYS[1], string.format('%.3f', tat), 'PX', left) end
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now)) do
+  redis.call('HDEL', KEYS[4], gone)
+  redis.call('ZREM', KEYS[3], gone)
 end
+if anew == 1 then had = had - size end
+if granted > 0 then had_until = math.max(had_until, tat - burst * interval + hold, now + hold) end
+if had + granted > 0 then
+  redis.call('HSET', KEYS[4], holder, had + granted)
+  redis.call('ZADD', KEYS[3], had_until, holder)
+else
+  redis.call('HDEL', KEYS[4], holder)
+  redis.call('ZREM', KEYS[3], holder)
+end
+redis.call('PEXPIRE', KEYS[3], left)
+redis.call('PEXPIRE', KEYS[4], left)
 return {granted, string.format('%.0f', first - now), string.format('%.0f', wait), anew}
 """
 )
 """Leases units of a rate: GCRA, in which a unit may be taken before it is due, but not spent.
 
-KEYS: the theoretical arrival time, the hungry. ARGV: microseconds of one unit, burst, microseconds
-ahead, holder, units wanted, units wanted at once, units spent without leave (or returned:
-negative), whether the holder knows of an earlier state, microseconds for which it counts as hungry,
-units that it holds as a lump and microseconds until those are due: given anew if that is earlier.
+KEYS: the theoretical arrival time, the hungry, ends of leases, units by holder (the last two are
+for those who look). ARGV: microseconds of one unit, burst, microseconds ahead, holder, units
+wanted, units wanted at once, units spent without leave (or returned: negative), whether the holder
+knows of an earlier state, microseconds for which it counts as hungry, units that it holds as a lump
+and microseconds until those are due: given anew if that is earlier; units that it holds in all,
+microseconds until those are stale, and after which one is that is due now.
 Returns units granted, microseconds until the first of them (or the lump) is due, and until asking
 is worth while, and whether they take the place of the lump that was held.
 """
@@ -154,6 +170,33 @@ return redis.call('ZCARD', KEYS[1])
 """
 )
 """Counts the processes. KEYS: who there is. ARGV: who asks, microseconds for which it counts."""
+
+LOOK = Script(
+    NOW
+    + """
+local rows = {}
+local function tell(who, left, waits)
+  local held = KEYS[2] and redis.call('HGET', KEYS[2], who) or '0'
+  table.insert(rows, {who, held, string.format('%.0f', left), waits})
+end
+local function waits(who)
+  local till = KEYS[3] and redis.call('ZSCORE', KEYS[3], who)
+  return till and tonumber(till) > now and 1 or 0
+end
+local ends = redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf', 'WITHSCORES')
+for i = 1, #ends, 2 do tell(ends[i], ends[i + 1] - now, waits(ends[i])) end
+if KEYS[3] then
+  for _, who in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], now, '+inf')) do
+    if not redis.call('ZSCORE', KEYS[1], who) then tell(who, 0, 1) end
+  end
+end
+return rows
+"""
+)
+"""Returns who holds what: holder, amount, microseconds left, whether it goes without some.
+
+KEYS: ends of leases; amounts by holder; the hungry. It changes nothing.
+"""
 
 CLAIM_TURN = Script("return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0")
 """Returns 1 to the first who claims it. KEYS: the turn. ARGV: who, milliseconds."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from router.shared.cipher import Cipher
 from router.shared.connect import load
 from router.shared.gossip import Gossip
-from router.shared.keys import Keys
+from router.shared.keys import MAIN, Keys, name_of
 from router.shared.member import Member
 from router.shared.permits import SharedPermits
 from router.shared.rate import SharedRate
@@ -65,26 +65,21 @@ class Sharing:
     def quota(self, bound: Bound) -> SharedRate:
         """Return the fleet's tokens of a bound; the n-th made is the n-th of each process."""
         number = sum(isinstance(lease, SharedRate) for lease in self._leases)
-        return self.rate(bound.rate, bound.most, name=f"{number}.{bound.of}")
+        return self.rate(bound.rate, bound.most, name=name_of(number, bound))
 
-    def rate(self, rate: Rate, burst: int, *, name: str = "main") -> SharedRate:
+    def rate(self, rate: Rate, burst: int, *, name: str = MAIN) -> SharedRate:
         """Return a rate that all processes keep together; `name` tells limits apart."""
-        part = f"rate:{name}"
-        keys = (self.keys.key(part, "tat"), self.keys.key(part, "hungry"))
-        every = self._settings.every
+        keys, every = self.keys.rate(name), self._settings.every
         shared = SharedRate(
             rate, burst, keys=keys, store=self.store, member=self.member, every=every
         )
         self._add(shared)
         return shared
 
-    def permits(self, most: int, *, name: str = "main") -> SharedPermits:
+    def permits(self, most: int, *, name: str = MAIN) -> SharedPermits:
         """Return permits of which all processes together use at most so many at once."""
-        part = f"permits:{name}"
-        ends, held, hungry = (self.keys.key(part, what) for what in ("ends", "held", "hungry"))
-        shared = SharedPermits(
-            most, keys=(ends, held, hungry), store=self.store, member=self.member
-        )
+        keys = self.keys.permits(name)
+        shared = SharedPermits(most, keys=keys, store=self.store, member=self.member)
         self._add(shared)
         return shared
 

@@ -32,9 +32,9 @@ def say(thing: Any) -> None:
     sys.stdout.flush()
 
 
-def rate(url: str, rate: str, burst: int, seconds: float) -> None:
+def rate(url: str, rate: str, burst: int, seconds: float, timeout: float = 0.05) -> None:
     """Spend all that is given."""
-    with bench(url) as made:
+    with bench(url, timeout=timeout) as made:
         shared = made.sharing.rate(parse_rate(rate), burst)
         made.start()
         say("ready")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import subprocess
@@ -18,11 +19,11 @@ from router.secret import Secret
 from router.shared.sharing import Sharing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from router.shared.rate import SharedRate
 
-__all__ = ["Bench", "Worker", "bench", "spend_for", "until", "workers"]
+__all__ = ["Bench", "Worker", "bench", "spend_for", "until", "workers", "worst_term"]
 
 WORKER = Path(__file__).with_name("fleet_worker.py")
 PATIENCE = 10.0
@@ -74,6 +75,16 @@ def spend_for(rate: SharedRate, seconds: float, *, cost: float = 1.0) -> list[fl
         else:
             nap(min(rate.wait(cost, now), 0.002))
     return spent
+
+
+def worst_term(spent: Sequence[float], per_second: float, cost: float = 1.0) -> float:
+    """Return the burst of `per_second * t + burst` that was needed, over all stretches of time."""
+    worst, deepest = 0.0, math.inf
+    for number, at in enumerate(spent):
+        before = number * cost - per_second * at
+        deepest = min(deepest, before)
+        worst = max(worst, before + cost - deepest)
+    return worst
 
 
 class Worker:

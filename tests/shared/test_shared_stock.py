@@ -42,9 +42,41 @@ def test_a_unit_that_was_held_for_too_long_is_stale_and_goes_back() -> None:
 def test_a_lump_is_due_as_a_whole() -> None:
     stock = Stock(hold=1.0)
     stock.lease(50, first=0.2, spacing=0.0, now=0.0)
-    assert stock.pending(0.0) == (50, 0.2)
+    assert stock.offer(0.0) == (50, 0.2)
     assert not stock.spend(50, 0.1)
     assert stock.spend(50, 0.2)
+
+
+def test_what_the_answer_took_is_taken_off_the_time_it_may_be_held() -> None:
+    stock = Stock(hold=0.05)
+    stock.lease(2, first=0.1, spacing=0.1, now=1.0, age=0.03)
+    assert not stock.spend(1, 1.09)  # the server may have reckoned just now
+    assert not stock.spend(1, 1.121)  # or when the question left
+    assert stock.spend(1, 1.21)
+    stock.lease(3, first=0.0, spacing=0.1, now=2.0, age=0.05)
+    assert not stock.spend(1, 2.0)
+    assert stock.give_up(keep=9, now=2.0) == 4
+
+
+def test_a_lump_that_was_spent_while_it_was_offered_is_not_had_twice() -> None:
+    stock = Stock(hold=1.0)
+    stock.lease(50, first=0.2, spacing=0.0, now=0.0)
+    assert stock.offer(0.19) == pytest.approx((50, 0.01))
+    assert stock.spend(50, 0.2)
+    stock.renew(first=0.0, now=0.21, age=0.02)
+    assert not stock.spend(1, 0.21)
+
+
+def test_a_lump_that_was_offered_may_come_earlier_and_never_later() -> None:
+    stock = Stock(hold=1.0)
+    stock.lease(50, first=0.2, spacing=0.0, now=0.0)
+    stock.offer(0.0)
+    stock.renew(first=0.5, now=0.01, age=0.01)
+    assert stock.wait(50, 0.01) == pytest.approx(0.19)
+    stock.offer(0.01)
+    stock.renew(first=0.05, now=0.02, age=0.01)
+    assert stock.spend(50, 0.07)
+    assert not stock.spend(1, 0.2)
 
 
 def test_the_latest_units_beyond_what_is_needed_go_back() -> None:

@@ -39,8 +39,10 @@ def rate(url: str, rate: str, burst: int, seconds: float, timeout: float = 0.05)
         made.start()
         say("ready")
         sys.stdin.readline()
-        spent = spend_for(shared, seconds)
-        say({"count": len(spent), "wall": time.time(), "notes": made.notes})
+        began = time.monotonic()
+        alone: list[float] = []
+        spent = [began + at for at in spend_for(shared, seconds, alone=alone)]
+        say({"count": len(spent), "spent": spent, "alone": len(alone), "wall": time.time(), "notes": made.notes})
 
 
 def permits(url: str, most: int, hold: int, lease: float) -> None:

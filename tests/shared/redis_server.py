@@ -1,21 +1,29 @@
-"""A real redis-server for tests of this directory, or a loud skip."""
+"""A real server for tests of this directory, or a loud skip.
+
+REGION_ROUTER_REDIS_SERVER names another program than `redis-server`, such as `valkey-server`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from router.testing import RedisServer
+from router.testing.redis_server import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-__all__ = ["RedisServer", "free_port", "redis_server"]
+__all__ = ["FAKETIME", "PROGRAM", "RedisServer", "free_port", "redis_server"]
+
+FAKETIME = Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1")
+WITHOUT_TLS = "Failed finding TLS support"
 
 
 def free_port() -> int:
@@ -25,10 +33,26 @@ def free_port() -> int:
         return port
 
 
+def absent(what: str) -> None:
+    message = f"{what}: this test did not run"
+    pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+
+
 @contextlib.contextmanager
 def redis_server(home: Path, *options: str) -> Iterator[RedisServer]:
     if not RedisServer.is_installed():
-        message = "redis-server is not installed: this test did not run"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-    with RedisServer(home, *options) as server:
+        absent(f"{PROGRAM} is not installed")
+    server = RedisServer(home, *options)
+    try:
+        server.start()
+    except RuntimeError as error:
+        if WITHOUT_TLS in str(error):
+            absent(f"{PROGRAM} knows no TLS")
+        raise
+    with contextlib.closing(_Running(server)):
         yield server
+
+
+class _Running:
+    def __init__(self, server: RedisServer) -> None:
+        self.close = server.stop

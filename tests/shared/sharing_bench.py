@@ -66,12 +66,19 @@ def until(true: Callable[[], object], within: float = PATIENCE) -> float:
     return time.monotonic() - began
 
 
-def spend_for(rate: SharedRate, seconds: float, *, cost: float = 1.0) -> list[float]:
-    """Spend as much as is given; return the seconds from the beginning, of each."""
+def spend_for(
+    rate: SharedRate, seconds: float, *, cost: float = 1.0, alone: list[float] | None = None
+) -> list[float]:
+    """Spend as much as is given; return the seconds from the beginning, of each.
+
+    `alone` gets those that came while the share served.
+    """
     began, spent = time.monotonic(), []
     while (now := time.monotonic()) - began < seconds:
         if rate.take(cost, now) is not None:
             spent.append(now - began)
+            if alone is not None and rate.alone:
+                alone.append(now - began)
         else:
             nap(min(rate.wait(cost, now), 0.002))
     return spent

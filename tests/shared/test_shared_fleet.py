@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from redis_server import redis_server
+from redis_server import FAKETIME, redis_server
 from sharing_bench import bench, spend_for, until, workers
 
 from router.units import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from redis_server import RedisServer
 
 LIMIT, BURST = 100, 10
 SECONDS = float(os.environ.get("SHARED_FLEET_SECONDS", "5"))
 """Thirty show the figures that are claimed; the gate has not that much time."""
-FAKETIME = Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1")
 
 
 @pytest.fixture

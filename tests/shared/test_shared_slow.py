@@ -70,7 +70,7 @@ def test_the_bound_holds_however_late_the_answers(
         made.start()
         spent = spend_for(rate, 2.0, cost=cost)
         assert worst_term(spent, LIMIT, cost) <= BURST + 1e-6
-        assert len(spent) * cost >= LIMIT
+        assert len(spent) * cost >= LIMIT / 2
 
 
 def test_answers_that_come_too_late_leave_it_to_the_share(server: RedisServer) -> None:

@@ -42,7 +42,8 @@ def rate(url: str, rate: str, burst: int, seconds: float, timeout: float = 0.05)
         began = time.monotonic()
         alone: list[float] = []
         spent = [began + at for at in spend_for(shared, seconds, alone=alone)]
-        say({"count": len(spent), "spent": spent, "alone": len(alone), "wall": time.time(), "notes": made.notes})
+        told = {"count": len(spent), "spent": spent, "alone": len(alone), "notes": made.notes}
+        say({**told, "wall": time.time()})
 
 
 def permits(url: str, most: int, hold: int, lease: float) -> None:

@@ -106,15 +106,16 @@ async def _ask(store: Store, keys: Keys, limits: Limits) -> Fleet:
 
 async def _holdings(store: Store, keys: Sequence[str]) -> tuple[Holding, ...]:
     rows = await store.call(LOOK, keys, ())
-    found = [holding for row in rows if (holding := _read(*row)) is not None]
+    found = [holding for row in rows if (holding := _read(row)) is not None]
     return tuple(sorted(found, key=lambda holding: holding.holder))
 
 
-def _read(who: bytes, amount: bytes, left: bytes, waits: Any) -> Holding | None:
+def _read(row: Any) -> Holding | None:
     """Return what a row says, if it is one of ours."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(TypeError, ValueError, AttributeError):
+        who, amount, left, waits = row
         held, seconds = float(amount), float(left) / MICRO
-        if math.isfinite(held):
+        if math.isfinite(held) and math.isfinite(seconds):
             holder = UNFIT.sub("_", who.decode(errors="replace"))[:LONGEST_NAME]
             return Holding(holder, held, seconds, bool(waits))
     return None

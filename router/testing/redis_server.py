@@ -6,12 +6,14 @@
         server.start()
 
 Rule: it is the real program, in a directory of its own, at a port that the system chooses; it keeps
-      nothing on disk unless it is told to, and is ended by its own process id.
+      nothing on disk unless it is told to, and is ended by its own process id. Another program that
+      does the same, such as valkey-server, is named by REGION_ROUTER_REDIS_SERVER.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-__all__ = ["RedisServer"]
+__all__ = ["PROGRAM", "RedisServer"]
 
+PROGRAM = os.environ.get("REGION_ROUTER_REDIS_SERVER", "redis-server")
 READY_WITHIN = 10.0
 ANSWER_WITHIN = 10.0
 
@@ -41,7 +44,7 @@ class RedisServer:
     @staticmethod
     def is_installed() -> bool:
         """Return whether the program is on this machine."""
-        return shutil.which("redis-server") is not None
+        return shutil.which(PROGRAM) is not None
 
     @property
     def url(self) -> str:
@@ -55,7 +58,7 @@ class RedisServer:
             RuntimeError: it did not within 10 s; the text is its log.
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
+        command = [PROGRAM, "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.home), "--save", "", "--daemonize", "no", *self.options]
         with (self.home / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - ours

@@ -49,10 +49,7 @@ def redis_server(home: Path, *options: str) -> Iterator[RedisServer]:
         if WITHOUT_TLS in str(error):
             absent(f"{PROGRAM} knows no TLS")
         raise
-    with contextlib.closing(_Running(server)):
+    try:
         yield server
-
-
-class _Running:
-    def __init__(self, server: RedisServer) -> None:
-        self.close = server.stop
+    finally:
+        server.stop()

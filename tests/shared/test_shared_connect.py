@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
-from redis_server import SERVER, RedisServer, free_port, redis_server
+from redis_server import PROGRAM, RedisServer, free_port, redis_server
 from sharing_bench import bench, nap, spend_for, until
 
 from router.config import Config, loads
@@ -107,7 +107,7 @@ def test_whom_a_sentinel_names(server: RedisServer, tmp_path: Path) -> None:
         f"port {port}\nbind 127.0.0.1\ndir {home}\n"
         f"sentinel monitor main 127.0.0.1 {server.port} 1\n"
     )
-    start = [SERVER, str(config), "--sentinel"]
+    start = [PROGRAM, str(config), "--sentinel"]
     with (home / "log").open("wb") as log:
         sentinel = subprocess.Popen(start, stdout=log, stderr=log)
     try:

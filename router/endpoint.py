@@ -15,7 +15,10 @@ from urllib.parse import urlsplit
 from router.rates import OwnLimits
 from router.units import Count, Flag, Parsed, parse_fields
 
-__all__ = ["Endpoint", "Location", "Origin", "Reach", "Region", "parse_origin"]
+__all__ = ["Endpoint", "Location", "Origin", "Reach", "Region", "WireName", "parse_origin"]
+
+WireName: TypeAlias = Literal["auto", "httpx", "aiohttp"]
+"""What requests go over: the fastest that can do what is asked, the library's core, or aiohttp."""
 
 Reach: TypeAlias = tuple[str | None, str | None]
 """What a token is good for: an audience and a scope, each None where the settings' own holds."""
@@ -202,6 +205,7 @@ class Endpoint:
         scope: what its access token may do, in place of `token.scope`.
         limits: what it takes of its own, such as {concurrency: 10, rate: 50/s}; at its limit it is
             passed over, unless all are.
+        wire: what its requests go over, in place of the configuration's own `wire`.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -219,6 +223,7 @@ class Endpoint:
     audience: Annotated[str | None, Parsed(_parse_words)] = None
     scope: Annotated[str | None, Parsed(_parse_words)] = None
     limits: OwnLimits = None
+    wire: WireName | None = None
 
     def __post_init__(self) -> None:
         parse_fields(self)

@@ -21,7 +21,10 @@ from router.units import Count, Flag, Parsed, parse_fields
 if TYPE_CHECKING:
     from router.shaping import Shaping
 
-__all__ = ["Endpoint", "Location", "Origin", "Reach", "Region", "parse_origin"]
+__all__ = ["Endpoint", "Location", "Origin", "Reach", "Region", "WireName", "parse_origin"]
+
+WireName: TypeAlias = Literal["auto", "httpx", "aiohttp"]
+"""What requests go over: the fastest that can do what is asked, the library's core, or aiohttp."""
 
 Reach: TypeAlias = tuple[str | None, str | None]
 """What a token is good for: an audience and a scope, each None where the settings' own holds."""
@@ -217,6 +220,7 @@ class Endpoint:
         json: members set in each JSON body that is sent here; dots lead into objects.
         models: what models are called here, such as {gpt-4o: my-deployment}.
         remove: what is taken out of requests, by its kind, such as {headers: [X-Debug]}.
+        wire: what its requests go over, in place of the configuration's own `wire`.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -240,6 +244,7 @@ class Endpoint:
     json: Json = ()
     models: Models = ()
     remove: Remove = NOTHING
+    wire: WireName | None = None
 
     def __post_init__(self) -> None:
         parse_fields(self)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from router.outcome import Outcome
     from router.pulse import Pulse
     from router.racing import Attempting, Spare
-    from router.wire import AsyncWires, Wires
+    from router.wires.choice import AsyncWires, Wires
 
 __all__ = ["AsyncioPort", "BlockingPort", "Port", "run"]
 

@@ -6,6 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from router.errors import ConfigError
+from router.wires.choice import aiohttp_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["refuse_what_is_missing", "refuse_what_needs_a_new_router", "unmoved"]
 
-FIXED = ("geo", "clock", "token", "sign", "limits", "share", "probe", "tls", "http2")
+FIXED = ("geo", "clock", "token", "sign", "limits", "share", "probe", "tls", "http2", "wire")
 
 
 def unmoved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> set[str]:
@@ -31,6 +32,9 @@ def refuse_what_is_missing(config: Config) -> None:
         _refuse_what_cannot_be_shared(config, config.shared)
     if config.http2 and importlib.util.find_spec("h2") is None:
         raise ConfigError("http2: HTTP/2 needs h2: pip install 'region-router[http2]'")
+    problem = aiohttp_problem() if config.asks_for_aiohttp else None
+    if problem is not None:
+        raise ConfigError(f"wire: {problem}")
 
 
 def _refuse_what_cannot_be_shared(config: Config, share: ShareSettings) -> None:

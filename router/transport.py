@@ -27,7 +27,7 @@ from router.repeats import FAILED, refuse_repeated, remember
 from router.router import Router
 from router.streams.course import Course
 from router.wellformed import malformed
-from router.wire import AsyncWires, Wires
+from router.wires.choice import AsyncWires, Wires
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,7 +157,7 @@ class SyncRouting(Routing):
     def __init__(self, config: str | Path | Config | Router) -> None:
         """Route by a configuration file, a Config, or a Router that others use too."""
         super().__init__(config)
-        self._wires = Wires(self._family, self.router.wire_tls, http2=self.router.config.http2)
+        self._wires = Wires(self._family, self.router.wire_tls, self.router.config)
         self._port = BlockingPort(self._wires, lost=self.router.lost)
 
     def handle_request(self, request: Any) -> Any:
@@ -187,7 +187,7 @@ class AsyncRouting(Routing):
         """Route by a configuration file, a Config, or a Router that others use too."""
         super().__init__(config)
         load_for_tasks()
-        self._wires = AsyncWires(self._family, self.router.wire_tls, http2=self.router.config.http2)
+        self._wires = AsyncWires(self._family, self.router.wire_tls, self.router.config)
         self._port = AsyncioPort(self._wires)
 
     async def handle_async_request(self, request: Any) -> Any:

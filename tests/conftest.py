@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from wire_kinds import OVER_EACH_WIRE, WIRES, is_of_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,11 +22,25 @@ REAL_TIME = frozenset(
 """Directories whose tests live through real time on real sockets and processes."""
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what meets real sockets over each wire."""
+    if metafunc.module.__name__ in OVER_EACH_WIRE:
+        metafunc.parametrize("wire", WIRES, indirect=True)
+
+
+def _is_twice(item: pytest.Item) -> bool:
+    """Return whether a test of a client for threads was already collected over another wire."""
+    called = getattr(item, "callspec", None)
+    given = {} if called is None else dict(called.params)
+    return given.pop("wire", WIRES[0]) != WIRES[0] and is_of_threads(item.path.stem, given.values())
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what depends on real time once more if it failed: a busy machine has its luck.
 
     A rerun is counted in the summary. All other tests are deterministic, and have one try.
     """
+    items[:] = [item for item in items if not _is_twice(item)]
     for item in items:
         if item.path.parent.name in REAL_TIME:
             item.add_marker(pytest.mark.flaky(reruns=1))
@@ -37,6 +52,15 @@ def absent(peer: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have `wire: auto` mean the one that a test is run over."""
+    name: str = getattr(request, "param", "auto")
+    if name == "httpx":
+        monkeypatch.setattr("router.wires.choice.aiohttp_problem", lambda: "not in this test")
+    return name
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ LAYERS = (
         "streams.course",
         "streams.rest",
     },
-    {"net", "ports", "wire", "bodies", "families", "tls", "background", "pulse", "latency.probe"}
+    {"net", "ports", "wires", "bodies", "families", "tls", "background", "pulse", "latency.probe"}
     | {
         "latency.prober",
         "clock.exchange",
@@ -80,6 +80,7 @@ FOREIGN = {
     "botocore": {"auth.sigv4"},
     "httpx2": {"httpx2"},
     "httpcore": set(),
+    "aiohttp": {"wires.aiohttp"},
     "geoip2": {"geo.database", "geo.place"},
     "maxminddb": {"geo.database", "geo.place"},
     "ntplib": {"clock.ntp", "testing.ntp"},

@@ -37,7 +37,7 @@ from router.config.skew_errors import KNOWN
 from router.config.streams import OptionalDuration, Stall
 from router.config.timescale import mixture
 from router.config.tokens import SigningAlgorithm, TokenUrls, Word, token_problems
-from router.endpoint import Endpoint
+from router.endpoint import Endpoint, WireName
 from router.errors import ConfigError
 from router.rates import Bound, Rates, parse_rates
 from router.units import Count, Duration, Flag, PositiveDuration, Share
@@ -396,6 +396,8 @@ class Config(Section):
         failover: when and how a request is tried again.
         tls: whom to trust.
         http2: speak HTTP/2 with https endpoints that offer it; needs `region-router[http2]`.
+        wire: what requests go over: `httpx` is the core of the caller's library, `aiohttp` the
+            faster one for asynchronous clients over HTTP/1.1, `auto` the fastest that can serve.
     """
 
     version: Literal[1] = 1
@@ -412,6 +414,7 @@ class Config(Section):
     failover: Failover = field(default_factory=Failover)
     tls: TlsSettings = field(default_factory=TlsSettings)
     http2: Flag = False
+    wire: WireName = "auto"
 
     def __post_init__(self) -> None:
         made = tuple(Endpoint(url=e) if isinstance(e, str) else e for e in self.endpoints)
@@ -428,8 +431,15 @@ class Config(Section):
         if self.limits.share is not None and self.share is not None:
             problems.append("limits.share: it is short for share.url: leave one of the two out")
         problems += sign_problems(self)
+        if self.http2 and self.asks_for_aiohttp:
+            problems.append("wire: aiohttp speaks HTTP/1.1 alone: leave it out, or http2")
         if problems:
             raise ConfigError(*problems)
+
+    @property
+    def asks_for_aiohttp(self) -> bool:
+        """Whether any request has to go over aiohttp."""
+        return "aiohttp" in {self.wire, *(endpoint.wire for endpoint in self.endpoints)}
 
     @property
     def shared(self) -> ShareSettings | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from router.call import Timeouts
 
-__all__ = ["AbandonedError", "LateError", "connecting", "end_of", "timeouts_of"]
+__all__ = ["LONGEST", "AbandonedError", "LateError", "connecting", "end_of", "timeouts_of"]
 
 LONGEST = 1e6
 """Seconds: the system counts a wait in milliseconds, of which it takes 2**31."""

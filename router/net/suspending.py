@@ -73,6 +73,7 @@ class SuspendingStream:
 
     def __init__(self, inbox: Inbox | Tunnel, core: Any) -> None:
         self._inbox = inbox
+        self.sever = inbox.sever
         self._core = core
         self._tls = inbox.tls if isinstance(inbox, Tunnel) else None
         framed = self._tls is not None and self._tls.selected_alpn_protocol() == "h2"
@@ -151,7 +152,7 @@ class SuspendingStream:
         return SuspendingStream(tunnel, self._core)
 
     async def aclose(self) -> None:
-        self._inbox.sever()
+        self.sever()
 
     def get_extra_info(self, info: str) -> Any:
         """Return what the core and its users ask a connection for."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import router
 import router.httpx2
@@ -167,8 +168,15 @@ class Threads(Ours):
         self.client.close()
 
 
+def over(wire: Literal["httpx", "aiohttp"]) -> Callable[[Config], Any]:
+    """Return what makes an asynchronous client whose requests go over this wire."""
+    return lambda config: router.AsyncClient(replace(config, wire=wire))
+
+
 OURS: dict[str, tuple[type[Tasks | Threads], Callable[[Config], Any]]] = {
     "tasks": (Tasks, router.AsyncClient),
+    "tasks aiohttp": (Tasks, over("aiohttp")),
+    "tasks httpcore": (Tasks, over("httpx")),
     "tasks httpx2": (Tasks, router.httpx2.AsyncClient),
     "threads": (Threads, router.Client),
     "threads httpx2": (Threads, router.httpx2.Client),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from askers import ASYNC, KINDS, ask, idle, within
+from wire_pools import connections
 
 import router
 from router.testing import Regions, Reply
@@ -154,8 +155,3 @@ def test_a_reader_that_is_cancelled_twice_leaves_no_connection(family: str, turn
     with Regions(only=0.0) as regions:
         regions["only"].respond = lambda _: Reply(chunks=(b"x",) * 20, pause=0.02)
         asyncio.run(main(regions.config(probe=QUIET)))
-
-
-def connections(client: Any) -> int:
-    by_loop = client._transport._wires._by_loop
-    return sum(len(pool.connections) for pools in by_loop.values() for pool in pools.values())

@@ -7,10 +7,12 @@ import contextlib
 import random
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from wire_pools import slots
+
 import router
 import router.httpx2
-import router.wire
 from router.testing import Regions
+from router.wires import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +44,11 @@ class Left(NamedTuple):
 @contextlib.contextmanager
 def most_connections(count: int) -> Iterator[None]:
     """Let pools made meanwhile have so many connections at most."""
-    before, router.wire.MOST_CONNECTIONS = router.wire.MOST_CONNECTIONS, count
+    before, bounds.MOST_CONNECTIONS = bounds.MOST_CONNECTIONS, count
     try:
         yield
     finally:
-        router.wire.MOST_CONNECTIONS = before
+        bounds.MOST_CONNECTIONS = before
 
 
 async def cancelled(
@@ -89,7 +91,5 @@ async def _settled(client: Any) -> None:
 
 
 def _taken(client: Any) -> tuple[int, int, int]:
-    it, pools = client.router, client._transport._wires._pools().values()
-    slots = sum(len(pool._requests) for pool in pools)
-    slots += sum(not (c.is_idle() or c.is_closed()) for pool in pools for c in pool.connections)
-    return it.limiter.in_use, sum(it.pool.in_flight().values()), slots
+    it = client.router
+    return it.limiter.in_use, sum(it.pool.in_flight().values()), slots(client)

@@ -11,17 +11,24 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from router.call import Timeouts
+import router
+from router.call import Body, Outgoing, Timeouts
+from router.failover.verdict import SendFailure
+from router.families import family
 from router.net.blocking import BlockingBackend
 from router.net.resolver import Resolver
 from router.net.suspending import SuspendingBackend
+from router.wires.fast import FastTasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from typing import Self
 
     import trustme
+
+    from router.call import Answer
 
 __all__ = [
     "ANSWER",
@@ -41,6 +48,7 @@ __all__ = [
 ]
 
 KINDS = [f"{core}-{way}" for core in ("httpcore", "httpcore2") for way in ("threads", "tasks")]
+KINDS += ["httpcore-aiohttp"]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 NAME = "peer.test"
 LONG = 10.0
@@ -185,6 +193,57 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
+class FastPool:
+    """The wire over aiohttp, asked as a core's pool is."""
+
+    def __init__(self, tls: ssl.SSLContext | None, name: str, resolver: Resolver) -> None:
+        self._wire = FastTasks(family("httpx"), lambda: tls or ssl.create_default_context())
+        self._name = name
+        self._resolver = resolver
+        self.aclose = self._wire.aclose
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, method: str, url: str, *, extensions: Any, content: bytes | None = None
+    ) -> AsyncIterator[FastResponse]:
+        """Send, and close the answer at the end; raise what the core would."""
+        parts = urlsplit(url)
+        host = self._name if parts.scheme == "https" else parts.hostname
+        endpoint = router.Endpoint(
+            url=f"{parts.scheme}://{host}:{parts.port}",
+            address=parts.hostname if parts.scheme == "https" else None,
+        )
+        length = [] if content is None else [(b"Content-Length", b"%d" % len(content))]
+        request = Outgoing(
+            method=method,
+            endpoint=endpoint,
+            target=b"/",
+            headers=[(b"Host", endpoint.origin.authority.encode()), *length],
+            body=Body([content or b""], replayable=True),
+            timeouts=extensions["timeout"],
+            extensions={},
+        )
+        pools = self._wire.pools.here()
+        if endpoint.server not in pools:
+            made = pools[endpoint.server] = self._wire._pool(endpoint)
+            made._backend._resolver = self._resolver
+        try:
+            answer = await self._wire.send(request)
+        except SendFailure as failure:
+            raise failure.__cause__ or failure from None
+        try:
+            yield FastResponse(answer)
+        finally:
+            await answer.stream.aclose()
+
+
+class FastResponse:
+    """An answer, read as one of a core's pools is."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.aiter_stream = answer.stream.__aiter__
+
+
 class Asker:
     """A pool of one core over our backend, asked the same way whether it blocks or suspends."""
 
@@ -203,8 +262,10 @@ class Asker:
         self._tls = tls
         self._name = name
         kept = {"ssl_context": tls, "max_connections": 50, "http2": http2}
-        self.runner = asyncio.Runner() if way == "tasks" else None
-        if self.runner is None:
+        self.runner = None if way == "threads" else asyncio.Runner()
+        if way == "aiohttp":
+            self.pool: Any = FastPool(tls, name, self.resolver)
+        elif self.runner is None:
             backend: Any = BlockingBackend(self.core, self.resolver)
             self.pool = self.core.ConnectionPool(network_backend=backend, **kept)
         else:

@@ -7,6 +7,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from wire_pools import slots
+
 import router
 import router.httpx2
 
@@ -71,19 +73,12 @@ class Asker:
 
     def taken(self) -> tuple[int, int, int]:
         """Return permits out, attempts in flight, and slots of pools that are taken."""
-        pools = self.run(self._pools()) if self._runner else self._wires()._pools
-        taken = [
-            sum(len(pool._requests) for pool in pools.values()),
-            sum(not (c.is_idle() or c.is_closed()) for p in pools.values() for c in p.connections),
-        ]
+        taken = self.run(self._slots()) if self._runner else slots(self.client)
         in_flight = sum(self.router.pool.in_flight().values())
-        return self.router.limiter.in_use, in_flight, sum(taken)
+        return self.router.limiter.in_use, in_flight, taken
 
-    def _wires(self) -> Any:
-        return self.client._transport._wires
-
-    async def _pools(self) -> Any:
-        return self._wires()._pools()
+    async def _slots(self) -> int:
+        return slots(self.client)
 
     def settle(self, within: float = PATIENCE) -> float:
         """Wait until nothing is under way; return the seconds that it took."""

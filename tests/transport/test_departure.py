@@ -55,7 +55,7 @@ def age(at: float, stamp: str) -> float:
 def test_a_stamp_does_not_age_while_its_request_waits_for_a_connection(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.wire.MOST_CONNECTIONS", 1)
+    monkeypatch.setattr("router.wires.bounds.MOST_CONNECTIONS", 1)
     with Regions(only=QUEUEING) as regions:
         quiet = regions.config(clock=STAMPED, probe=router.Probe(enabled=False))
         with router.Router(quiet) as shared:
@@ -75,7 +75,7 @@ def test_a_stamp_does_not_age_while_its_request_waits_for_a_connection(
 def test_nor_while_it_waits_for_a_stream_of_http2(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.wire.MOST_CONNECTIONS", 1)
+    monkeypatch.setattr("router.wires.bounds.MOST_CONNECTIONS", 1)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with http2_server(authority, latency=QUEUEING, streams=1) as server:
@@ -192,7 +192,7 @@ def test_a_body_that_is_read_once_is_not_shown_to_the_signer() -> None:
 def test_a_clock_that_becomes_unsure_while_a_request_waits_refuses_it(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.wire.MOST_CONNECTIONS", 1)
+    monkeypatch.setattr("router.wires.bounds.MOST_CONNECTIONS", 1)
     refusing = router.ClockSettings(servers=(), header="X-Timestamp", when_unsure="refuse")
     with Regions(only=0.0) as regions:
         config = regions.config(clock=refusing, probe=router.Probe(enabled=False))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import httpx2
 import pytest
+from wire_pools import pools_here
 
 import router
 from router.ports import AsyncioPort, run
@@ -252,4 +253,4 @@ def test_reloads_that_change_only_a_tag_keep_one_pool(pair: Regions, family: str
             tagged = tuple(replace(e, tags=(f"t{turn}",)) for e in config.endpoints)
             client.router.reload(replace(config, endpoints=tagged))
             assert client.get("/").status_code == 200
-        assert [server[2] for server in client._transport._wires._pools] == [pair["a"].port]
+        assert [server[2] for server in pools_here(client)] == [pair["a"].port]

@@ -1,0 +1,98 @@
+"""The wire for tasks whose answers aiohttp's parser reads: connections are this package's own.
+
+Rule 1: of aiohttp only the parser is used. Its session and its connector take 240 µs a request;
+        they know no time that leaves with the headers, no limit that changes while one waits, and
+        their TLS is asyncio's, which loses the end of a body (`net.tunnel`).
+Rule 2: whatever goes wrong is raised as an exception of the family's core, in the core's words.
+Rule 3: any of it may be cancelled at any moment: closing a connection never waits.
+Rule 4: no redirects, no cookies, no proxies of the environment, no headers of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from router.call import Answer
+from router.wires.aiohttp import Reading
+from router.wires.exchange import Body, Switched, write
+from router.wires.loops import PoolsByLoop
+from router.wires.pool import Pool
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from router.call import Outgoing
+    from router.endpoint import Endpoint
+    from router.families import Family
+    from router.wires.pool import Connection
+
+__all__ = ["FastTasks"]
+
+PART = 64 * 1024
+
+
+class FastTasks:
+    """Suspending pools of our own, opened when first used, apart for each event loop."""
+
+    def __init__(self, family: Family, tls: Callable[[], ssl.SSLContext]) -> None:
+        self._family = family
+        self._core = family.core
+        self._tls = tls
+        self.pools: PoolsByLoop[Pool] = PoolsByLoop()
+
+    async def send(self, request: Outgoing) -> Answer:
+        """Send and return the response with its body unread; raise SendFailure."""
+        pools, endpoint = self.pools.here(), request.endpoint
+        pool = pools.get(endpoint.server)
+        if pool is None:
+            pool = pools[endpoint.server] = self._pool(endpoint)
+        connection = pool.idle()
+        try:
+            if connection is None:
+                connection = await pool.free(request.timeouts)
+            return await self._exchange(request, pool, connection)
+        except BaseException as error:
+            if connection is not None:
+                pool.drop(connection)
+            if request.timeouts.stale:
+                pool.distrust()
+            failure = self._family.failure(error) if isinstance(error, Exception) else None
+            if failure is None:
+                raise
+            failure.stale = request.timeouts.stale
+            raise failure from error
+
+    def _pool(self, endpoint: Endpoint) -> Pool:
+        secure = endpoint.origin.scheme == "https"
+        return Pool(endpoint, self._core, self._tls() if secure else None)
+
+    async def _exchange(self, request: Outgoing, pool: Pool, connection: Connection) -> Answer:
+        stream, timeouts = connection.stream, request.timeouts
+        written = await write(stream, request, self._core)
+        reading = Reading(self._core, request.method, asyncio.get_running_loop())
+        timeout = timeouts.get("read")
+        while not reading.take(await stream.read(PART, timeout)):
+            pass
+        message = reading.message
+        network: Any = stream
+        if reading.switches:
+            if not written.upgrades:
+                raise self._core.RemoteProtocolError("the server switches protocols unasked")
+            network = Switched(stream, reading.rest)
+        extensions = {
+            "http_version": b"HTTP/1.%d" % message.version.minor,
+            "reason_phrase": message.reason.encode("utf-8", "surrogateescape"),
+            "network_stream": network,
+        }
+        body = Body(reading, connection, pool, timeouts, closes=written.closes)
+        return Answer(message.code, list(message.raw_headers), body, extensions)
+
+    def sweep(self) -> None:
+        """Nothing is left behind."""
+
+    async def aclose(self) -> None:
+        """Close this loop's pools; those of other loops go with their loops."""
+        for pool in self.pools.close().values():
+            pool.close()

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""The time of a request over each wire, and of bare httpx: scripts/bench_wires.py [--quick].
+
+A small server in a process of its own answers over loopback; each client sends GETs over kept
+connections, one at a time and 32 at once, and reads the bodies.
+
+Rule: what is compared takes turns in short blocks, and the medians of the blocks are compared, so
+      that a noisy machine is noisy to all alike. Ratios count; the times are this machine's. The
+      processor's time tells more than the clock where others use the machine too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import httpx
+from bench_net import serve
+
+import router
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["main"]
+
+AT_ONCE = 32
+REQUESTS = 320
+US = 1e6
+
+
+class Took(NamedTuple):
+    """Seconds of a request: by the clock, and of this process's processor."""
+
+    clock: float
+    processor: float
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few blocks")
+    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve is not None:
+        asyncio.run(serve(socket.socket(fileno=arguments.serve)))
+    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    own = (sys.executable, __file__, "--serve", str(listening.fileno()))
+    with subprocess.Popen(own, pass_fds=[listening.fileno()]) as server:
+        try:
+            port = listening.getsockname()[1]
+            asyncio.run(measure(port, blocks=7 if arguments.quick else 25))
+        finally:
+            server.terminate()
+            listening.close()
+    return 0
+
+
+def clients(url: str) -> dict[str, Callable[[], Any]]:
+    """Return what is compared; the first is what the others are measured by."""
+
+    def over(wire: Any) -> Callable[[], Any]:
+        config = router.Config(
+            endpoints=(router.Endpoint(url=url),), probe=router.Probe(enabled=False), wire=wire
+        )
+        return lambda: router.AsyncClient(config)
+
+    return {
+        "bare httpx": lambda: httpx.AsyncClient(base_url=url),
+        "router, wire: httpx": over("httpx"),
+        "router, wire: aiohttp": over("aiohttp"),
+    }
+
+
+async def measure(port: int, *, blocks: int) -> None:
+    """Print the time of a request for each client, and its ratio to the first."""
+    for at_once in (1, AT_ONCE):
+        async with AsyncExitStack() as stack:
+            made = {
+                name: await stack.enter_async_context(make())
+                for name, make in clients(f"http://127.0.0.1:{port}").items()
+            }
+            took: dict[str, list[Took]] = {name: [] for name in made}
+            for block in range(blocks + 1):
+                for name, client in made.items():
+                    seen = await tasked(client, at_once)
+                    took[name] += [seen] if block else []  # the first one opens connections
+        told(at_once, took)
+
+
+def told(at_once: int, took: dict[str, list[Took]]) -> None:
+    """Print the medians and the ratios of one row."""
+    base = medians(next(iter(took.values())))
+    for name, each in took.items():
+        mine = medians(each)
+        shown = [
+            f"{word} {own * US:7.1f} µs, ratio {own / other:.3f}"
+            for word, own, other in zip(Took._fields, mine, base, strict=True)
+        ]
+        print(f"{at_once:2} at once, {name:22} {'; '.join(shown)}")
+
+
+def medians(took: list[Took]) -> Took:
+    """Return the median of each."""
+    return Took(*(statistics.median(each) for each in zip(*took, strict=True)))
+
+
+async def tasked(client: Any, at_once: int) -> Took:
+    """Return what a request took, with `at_once` tasks."""
+
+    async def some(count: int) -> None:
+        for _ in range(count):
+            response = await client.get("/")
+            assert response.content == b"ok"
+
+    began, used = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(some(REQUESTS // at_once) for _ in range(at_once)))
+    wall, cpu = time.perf_counter() - began, time.process_time() - used
+    return Took(wall / REQUESTS, cpu / REQUESTS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""What the router adds to a request, in CPU: pairs of blocks over a wire that answers from memory.
+
+Rule 1: A is the library's client over that wire, B the same with the router between. They take
+        turns, A B B A, and a figure is the median of the differences: what the wire itself takes is
+        in neither.
+Rule 2: CPU is the whole process's, so what the router does behind the requests is in it.
+Rule 3: a case is data: a family, tasks or threads, and which parts of the router are on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import cProfile
+import pstats
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import router
+from speedlab.null_wire import URL, alone, routed
+from speedlab.parts import ALL, HEDGED, shared_router
+from speedlab.routes import REGIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["CASES", "PARTS", "Amount", "Case", "Cost", "cost", "differences", "profile"]
+
+PACKAGE = str(Path(router.__file__).parent)
+WARM = 200
+US = 1e6
+
+
+class Amount(NamedTuple):
+    """How much is measured: pairs of blocks, requests of a block, and first requests."""
+
+    pairs: int
+    requests: int
+    first: int = WARM
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One figure.
+
+    Attributes:
+        cancellable: whether attempts may be cancelled; where not, each runs in a shielded task.
+        on: the parts that are on.
+        most: µs that it may add; None: no bar.
+    """
+
+    name: str
+    family: str = "httpx"
+    threads: bool = False
+    cancellable: bool = True
+    on: frozenset[str] = ALL
+    most: float | None = None
+
+
+class Cost(NamedTuple):
+    """µs of CPU for a request: of the wire alone, and what the router adds (median, quartiles)."""
+
+    alone: float
+    added: float
+    low: float
+    high: float
+
+
+CASES = (
+    Case("tasks, httpx2", "httpx2", most=45),
+    Case("tasks, httpx2, hedge armed", "httpx2", on=HEDGED, most=60),
+    Case("tasks, httpx over a wire that may be cancelled", most=45),
+    Case("tasks, httpx, the same, hedge armed", on=HEDGED, most=60),
+    Case("tasks, plain httpx: attempts shielded", cancellable=False, most=110),
+    Case("tasks, plain httpx, hedge armed", cancellable=False, on=HEDGED),
+    Case("threads, httpx", threads=True, most=45),
+    Case("threads, httpx, hedge armed", threads=True, on=HEDGED, most=60),
+    Case("threads, httpx2", "httpx2", threads=True, most=45),
+)
+PARTS = (
+    Case("nothing on", "httpx2", on=frozenset()),
+    *(Case(f"{part} alone", "httpx2", on=frozenset({part})) for part in sorted(HEDGED)),
+)
+
+
+def cost(case: Case, amount: Amount) -> Cost:
+    """Return what the router adds in one case."""
+    with _block(case, amount.requests) as (bare, ours):
+        for block in (bare, ours):
+            block(amount.first)
+        pairs = [(bare(0), ours(0), ours(0), bare(0)) for _ in range(amount.pairs)]
+    found = sorted(differences(pairs))
+    middle = median(min(a, d) for a, _, _, d in pairs)
+    low, high = found[len(found) // 4], found[(3 * len(found)) // 4]
+    return Cost(middle, median(found), low, high)
+
+
+def differences(blocks: list[tuple[float, float, float, float]]) -> list[float]:
+    """Return by how much the inner two of each four are above the outer two, for one of them."""
+    return [(b + c - a - d) / 2 for a, b, c, d in blocks]
+
+
+def profile(case: Case, requests: int, lines: int) -> list[tuple[str, float, float]]:
+    """Return where the router's own time goes: a function, calls and µs a request, without calls.
+
+    The profiler makes every call dearer, so shares count and not the figures.
+    """
+    profiler = cProfile.Profile()
+    with _block(case, requests) as (_, ours):
+        ours(WARM)
+        profiler.enable()
+        ours(0)
+        profiler.disable()
+    stats: Any = pstats.Stats(profiler)
+    found = [
+        (f"{Path(file).relative_to(PACKAGE)}:{name}", calls / requests, own * US / requests)
+        for (file, _, name), (_, calls, own, _, _) in stats.stats.items()
+        if file.startswith(PACKAGE)
+    ]
+    return sorted(found, key=lambda line: -line[2])[:lines]
+
+
+@contextlib.contextmanager
+def _block(case: Case, requests: int) -> Iterator[tuple[Callable[[int], float], ...]]:
+    """Give what sends a block of requests and returns µs of CPU for one, without and with us.
+
+    The argument is another number of requests; 0: as many as the block has.
+    """
+    with contextlib.ExitStack() as stack:
+        urls = [URL.replace("r0", f"r{number}") for number in range(len(REGIONS))]
+        shared = shared_router(urls, case.on, stack)
+        clients = (
+            alone(case.family, threads=case.threads),
+            routed(case.family, shared, threads=case.threads, cancellable=case.cancellable),
+        )
+        if case.threads:
+            for client in clients:
+                stack.callback(client.close)
+            yield tuple(_of_threads(client, requests) for client in clients)
+        else:
+            runner = stack.enter_context(asyncio.Runner())
+            yield tuple(_of_tasks(client, requests, runner) for client in clients)
+            for client in clients:
+                runner.run(client.aclose())
+
+
+def _of_threads(client: Any, requests: int) -> Callable[[int], float]:
+    def block(count: int) -> float:
+        count = count or requests
+        began = time.process_time()
+        for _ in range(count):
+            client.get("/v1/models")
+        return (time.process_time() - began) * US / count
+
+    return block
+
+
+def _of_tasks(client: Any, requests: int, runner: asyncio.Runner) -> Callable[[int], float]:
+    async def block(count: int) -> float:
+        began = time.process_time()
+        for _ in range(count):
+            await client.get("/v1/models")
+        return (time.process_time() - began) * US / count
+
+    return lambda count: runner.run(block(count or requests))

@@ -1,8 +1,9 @@
 """What the router adds to a request, in CPU: pairs of blocks over a wire that answers from memory.
 
 Rule 1: A is the library's client over that wire, B the same with the router between. They take
-        turns, A B B A, and a figure is the median of the differences: what the wire itself takes is
-        in neither.
+        turns, A B B A, and differences are looked at: what the wire itself takes is in neither.
+        A bar is asked of the least of B less the least of A, since noise only adds; blocks are
+        short, so that some are spared by whoever else is at work. The median stands beside it.
 Rule 2: CPU is the whole process's, so what the router does behind the requests is in it.
 Rule 3: a case is data: a family, tasks or threads, and which parts of the router are on.
 """
@@ -25,10 +26,24 @@ from speedlab.parts import ALL, HEDGED, shared_router
 from speedlab.routes import REGIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["CASES", "PARTS", "Amount", "Case", "Cost", "cost", "differences", "profile"]
+    Function = tuple[str, int, str]
+    """Its file, line and name."""
 
+__all__ = [
+    "CASES",
+    "PARTS",
+    "Amount",
+    "Case",
+    "Cost",
+    "cost",
+    "differences",
+    "own_times",
+    "profile",
+]
+
+BENCH = str(Path(__file__).parent)
 PACKAGE = str(Path(router.__file__).parent)
 WARM = 200
 US = 1e6
@@ -61,12 +76,11 @@ class Case:
 
 
 class Cost(NamedTuple):
-    """µs of CPU for a request: of the wire alone, and what the router adds (median, quartiles)."""
+    """µs of CPU for a request: of the wire alone, and what the router adds: least, and median."""
 
     alone: float
     added: float
-    low: float
-    high: float
+    usual: float
 
 
 CASES = (
@@ -92,10 +106,9 @@ def cost(case: Case, amount: Amount) -> Cost:
         for block in (bare, ours):
             block(amount.first)
         pairs = [(bare(0), ours(0), ours(0), bare(0)) for _ in range(amount.pairs)]
-    found = sorted(differences(pairs))
-    middle = median(min(a, d) for a, _, _, d in pairs)
-    low, high = found[len(found) // 4], found[(3 * len(found)) // 4]
-    return Cost(middle, median(found), low, high)
+    least = min(min(a, d) for a, _, _, d in pairs)
+    ours_least = min(min(b, c) for _, b, c, _ in pairs)
+    return Cost(least, ours_least - least, median(differences(pairs)))
 
 
 def differences(blocks: list[tuple[float, float, float, float]]) -> list[float]:
@@ -104,9 +117,10 @@ def differences(blocks: list[tuple[float, float, float, float]]) -> list[float]:
 
 
 def profile(case: Case, requests: int, lines: int) -> list[tuple[str, float, float]]:
-    """Return where the router's own time goes: a function, calls and µs a request, without calls.
+    """Return where the router's time goes: a function, calls and µs a request.
 
-    The profiler makes every call dearer, so shares count and not the figures.
+    The µs are a function's own, with those of the libraries that it calls. The profiler makes
+    every call dearer, so shares count and not the figures.
     """
     profiler = cProfile.Profile()
     with _block(case, requests) as (_, ours):
@@ -117,10 +131,23 @@ def profile(case: Case, requests: int, lines: int) -> list[tuple[str, float, flo
     stats: Any = pstats.Stats(profiler)
     found = [
         (f"{Path(file).relative_to(PACKAGE)}:{name}", calls / requests, own * US / requests)
-        for (file, _, name), (_, calls, own, _, _) in stats.stats.items()
+        for (file, _, name), calls, own in own_times(stats.stats, (PACKAGE, BENCH))
         if file.startswith(PACKAGE)
     ]
     return sorted(found, key=lambda line: -line[2])[:lines]
+
+
+def own_times(
+    stats: Mapping[Function, tuple[int, int, float, float, Any]], folders: tuple[str, ...]
+) -> Iterator[tuple[Function, int, float]]:
+    """Yield each function of these folders with its calls, and its seconds without the others'."""
+    own = {function: seen[3] for function, seen in stats.items() if function[0].startswith(folders)}
+    for function in own.copy():
+        for caller, (*_, together) in stats[function][4].items():
+            if caller in own and caller != function:
+                own[caller] -= together
+    for function, seconds in own.items():
+        yield function, stats[function][1], seconds
 
 
 @contextlib.contextmanager

@@ -32,21 +32,22 @@ WARM_BAR = 0.5
 
 def overhead(console: Console, *, quick: bool, profiled: bool) -> list[Bar]:
     """Measure what the router adds over a wire that answers from memory."""
-    amount = Amount(2, 10, 10) if quick else Amount(40, 200)
+    amount = Amount(2, 10, 10) if quick else Amount(60, 50)
     console.print(machine({}), highlight=False)
     table = Table(box=None, pad_edge=False)
-    for heading in ("CPU, µs a request", "client and wire", "the router adds", "quartiles"):
+    for heading in ("CPU, µs a request", "client and wire", "the router adds", "median"):
         table.add_column(heading, justify="left" if heading[0] == "C" else "right")
     bars = []
     for case in (*CASES, *PARTS):
         seen = cost(case, amount)
-        cells = (f"{seen.alone:.0f}", f"{seen.added:.0f}", f"{seen.low:.0f} to {seen.high:.0f}")
-        table.add_row(case.name, *cells)
+        table.add_row(case.name, *(f"{figure:.0f}" for figure in seen))
         if case.most is not None:
             bars.append(Bar(case.name, seen.added, case.most, "{:.0f} µs"))
     console.print(table, end="\n\n")
     if profiled:
-        console.print("own time under a profiler, which triples it: µs and calls a request")
+        console.print(
+            "under a profiler, which multiplies it: own µs with libraries', and calls, a request"
+        )
         for name, calls, own in profile(CASES[0], 20 if quick else PROFILED, LINES):
             console.print(f"{own:8.1f}{calls:6.1f}  {name}", highlight=False)
     return bars

@@ -60,7 +60,8 @@ class Worker:
     def turn(self, cell: Cell, seconds: float, client: Client | None = None) -> dict[str, float]:
         """Send for some seconds; return µs of time and of CPU for a request, and the peak's MB."""
         client = client or self.client
-        self._send(client, cell, 0.0, max(1, FIRST // cell.at_once))
+        if seconds:
+            self._send(client, cell, 0.0, max(1, FIRST // cell.at_once))
         cpu, began = time.process_time(), time.perf_counter()
         count = self._send(client, cell, seconds, 1)
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu

@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "bench.py"
 
 def bench(*arguments: str) -> str:
     command = [sys.executable, "-W", "error", str(SCRIPT), "--quick", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert ended.returncode == 0, ended.stderr
     assert "MISSED" not in ended.stdout
     return ended.stdout

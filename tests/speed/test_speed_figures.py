@@ -17,7 +17,7 @@ from speedlab.bars import Bar
 from speedlab.cells import CELLS, KB, Cell
 from speedlab.chart import draw
 from speedlab.figures import Figures, added, together, trend
-from speedlab.overhead import differences
+from speedlab.overhead import differences, own_times
 from speedlab.report import END, START, as_markdown, put_between
 from speedlab.rows import ROWS, Row
 from speedlab.soak import Sample, growth, sparkline
@@ -69,6 +69,16 @@ def test_a_drift_of_the_machine_is_in_no_difference_and_in_no_ratio() -> None:
     assert differences([(10, 25, 35, 40)]) == [5.0]
     busy, idle = turns(110, 140), turns(100, 150)
     assert idle_costs(busy, idle, "cpu") == 1.0
+
+
+def test_a_functions_own_time_has_the_libraries_in_it_but_not_our_other_functions() -> None:
+    ours, other, library = ("/us/a.py", 1, "a"), ("/us/b.py", 1, "b"), ("/lib/c.py", 1, "c")
+    stats = {
+        ours: (1, 1, 1.0, 10.0, {}),
+        other: (2, 2, 1.0, 4.0, {ours: (2, 2, 1.0, 4.0)}),
+        library: (3, 3, 5.0, 5.0, {ours: (2, 2, 4.0, 5.0)}),
+    }
+    assert list(own_times(stats, ("/us",))) == [(ours, 1, 6.0), (other, 2, 4.0)]
 
 
 def test_the_trend_is_the_slope_of_the_line_that_fits() -> None:

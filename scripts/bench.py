@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,7 @@ NARROWEST = 150
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for; return 1 if a bar is missed."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends too
     console = Console()
     console.width = max(console.width, NARROWEST)
     if options.overhead:
@@ -92,10 +94,13 @@ def _compared(console: Console, options: argparse.Namespace) -> Iterator[Bar]:
     with Progress(
         TextColumn("{task.description:<40}"), BarColumn(), TimeRemainingColumn(), transient=True
     ) as progress:
-        task = progress.add_task("", total=1.0)
+        task, seen = progress.add_task("", total=1.0), [""]
 
         def told(words: str, share: float) -> None:
             progress.update(task, description=words, completed=share)
+            if not console.is_terminal and words != seen[0]:
+                print(f"{share:4.0%} {words}", file=sys.stderr, flush=True)
+            seen[0] = words
 
         figures = measured(rows, amount, peers=peers, chance=random.Random(1), told=told)
     _show(console, rows, figures)

@@ -119,21 +119,16 @@ def _head(*words: str) -> Iterator[str]:
 
 
 def put_between(page: Path, words: str, chart: str) -> None:
-    """Put words between the page's markers, and the chart above; make the page if need be.
-
-    Raises:
-        ValueError: the page is there and has no markers.
-    """
-    block = f"{START}\n![Time and CPU of a request by client]({chart})\n\n{words}\n{END}"
-    if not page.exists():
-        page.write_text(f"{PAGE}\n{block}\n", encoding="utf-8")
-        return
-    text = page.read_text(encoding="utf-8")
+    """Put the chart and words between the page's markers; at its end where it has none."""
+    block = f"{START}\n![CPU of a request by client]({chart})\n\n{words}\n{END}"
+    text = page.read_text(encoding="utf-8") if page.exists() else PAGE
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
-    if not (start and end):
-        raise ValueError(f"{page.name} has no lines {START} and {END}")
-    page.write_text(before + block + after, encoding="utf-8")
+    if start and end:
+        text = before + block + after
+    else:
+        text = f"{text}\n{block}\n"
+    page.write_text(text, encoding="utf-8")
 
 
 PAGE = """# Speed

@@ -138,12 +138,15 @@ def test_the_page_keeps_what_stands_around_the_markers(tmp_path: Path) -> None:
     assert "Absent in this run: nginx." in text
 
 
-def test_a_page_without_markers_is_left_alone(tmp_path: Path) -> None:
+def test_a_page_without_markers_keeps_its_words_and_gets_them_once(tmp_path: Path) -> None:
     page = tmp_path / "speed.md"
     page.write_text("somebody's\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="no lines"):
-        put_between(page, "words", "speed.svg")
-    assert page.read_text(encoding="utf-8") == "somebody's\n"
+    for words in ("first", "second"):
+        put_between(page, words, "speed.svg")
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"somebody's\n\n{START}\n")
+    assert text.endswith(f"second\n{END}\n")
+    assert "first" not in text
 
 
 def test_the_chart_stands_alone_and_names_every_client() -> None:

@@ -124,11 +124,8 @@ def put_between(page: Path, words: str, chart: str) -> None:
     text = page.read_text(encoding="utf-8") if page.exists() else PAGE
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
-    if start and end:
-        text = before + block + after
-    else:
-        text = f"{text}\n{block}\n"
-    page.write_text(text, encoding="utf-8")
+    made = before + block + after if start and end else f"{text}\n{block}\n"
+    page.write_text(made, encoding="utf-8")
 
 
 PAGE = """# Speed

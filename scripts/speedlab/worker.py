@@ -17,7 +17,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":
@@ -95,15 +94,11 @@ class Worker:
 def idle_costs(
     ones: list[dict[str, float]], others: list[dict[str, float]], quantity: str
 ) -> float:
-    """Return how many times the others the ones took: the median of the pairs' ratios.
+    """Return how many times the others the ones took: the least over the least.
 
-    A pair is two turns of each, in the order ABBA, so that a drift of the machine is in neither.
+    Turns are many and short, in the order ABBA; what others do on the machine only adds.
     """
-    sums = [
-        tuple(side[n][quantity] + side[n + 1][quantity] for side in (ones, others))
-        for n in range(0, len(ones), 2)
-    ]
-    return median(one / other for one, other in sums)
+    return min(turn[quantity] for turn in ones) / min(turn[quantity] for turn in others)
 
 
 async def _in_tasks(client: Client, cell: Cell, seconds: float, least: int) -> int:

@@ -122,7 +122,7 @@ def profile(case: Case, requests: int, lines: int) -> list[tuple[str, float, flo
     The µs are a function's own, with those of the libraries that it calls. The profiler makes
     every call dearer, so shares count and not the figures.
     """
-    profiler = cProfile.Profile()
+    profiler = cProfile.Profile(time.thread_time)  # not the time of whoever else is at work
     with _block(case, requests) as (_, ours):
         ours(WARM)
         profiler.enable()

@@ -117,7 +117,8 @@ def _show(console: Console, rows: Sequence[Row], figures: Figures) -> None:
     if figures.idle:
         console.print(report.idle_table(rows, figures), end="\n\n")
     for name, why in figures.absent.items():
-        console.print(f"[bold red]ABSENT[/] {name}: {why}", highlight=False)
+        word = "BROKE OFF" if figures.turns.get(name) else "ABSENT"
+        console.print(f"[bold red]{word}[/] {name}: {why}", highlight=False)
 
 
 def _write(docs: Path, rows: Sequence[Row], figures: Figures, told: Callable[[str], None]) -> None:

@@ -108,9 +108,11 @@ def _markdown(rows: Sequence[Row], figures: Figures, described: str) -> Iterator
         for row in rows:
             if row.name in figures.idle:
                 yield f"| {row.name} | {' | '.join(_idle(row, figures))} |"
-    if figures.absent:
-        yield ""
-        yield f"Absent in this run: {', '.join(figures.absent)}."
+    for said, began in (("Absent in this run", False), ("Broke off", True)):
+        names = [name for name in figures.absent if bool(figures.turns.get(name)) is began]
+        if names:
+            yield ""
+            yield f"{said}: {'; '.join(names)}."
 
 
 def _head(*words: str) -> Iterator[str]:

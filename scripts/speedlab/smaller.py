@@ -16,7 +16,7 @@ from speedlab.bars import Bar
 from speedlab.lab import Process, servers
 from speedlab.machine import machine
 from speedlab.overhead import CASES, PARTS, Amount, cost, profile
-from speedlab.soak import GROWTH, MORE_FILES, Sample, growth, sparkline
+from speedlab.soak import GROWTH, MORE_FILES, RATE, Sample, growth, sparkline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +69,7 @@ def soak(console: Console, minutes: float) -> list[Bar]:
         )
     if words:
         console.print(f"the first error: {words}", highlight=False)
+    console.print(f"{samples[-1].done / samples[-1].at:.0f} requests a second of {RATE}")
     grown = growth(samples, "memory")
     hours = (samples[-1].at - samples[len(samples) // 2].at) / 3600 or math.nan
     console.print(f"memory in the second half: {grown:+.2f} MB, {grown / hours:+.1f} MB an hour")

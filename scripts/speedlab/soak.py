@@ -33,7 +33,7 @@ from speedlab.parts import HEDGED, shared_router
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["GROWTH", "MORE_FILES", "Sample", "growth", "sparkline"]
+__all__ = ["GROWTH", "MORE_FILES", "RATE", "Sample", "growth", "sparkline"]
 
 RATE, MOST = 500, 64
 GROWTH, MORE_FILES = 1.0, 8.0

@@ -128,7 +128,7 @@ def test_the_page_keeps_what_stands_around_the_markers(tmp_path: Path) -> None:
     page = tmp_path / "speed.md"
     page.write_text(f"before\n{START}\nold\n{END}\n## Wires\n", encoding="utf-8")
     seen = figures([100], [150])
-    seen.absent["nginx"] = "not installed"
+    seen.absent |= {"nginx": "not installed", "bare": "it broke off: no answer"}
     words = as_markdown((BASE, OURS), seen, "Some CPU, 2 cores")
     put_between(page, words, "speed.svg")
     text = page.read_text(encoding="utf-8")
@@ -138,6 +138,7 @@ def test_the_page_keeps_what_stands_around_the_markers(tmp_path: Path) -> None:
     assert "| **the router** | 300 / 150 |" in text
     assert "| 1.50 | 15 MB |" in text
     assert "Absent in this run: nginx." in text
+    assert "Broke off: bare." in text
 
 
 def test_a_page_without_markers_keeps_its_words_and_gets_them_once(tmp_path: Path) -> None:

@@ -62,9 +62,6 @@ def _read(answer: Answer) -> Answer:
 class Tasks:
     """In place of AsyncWires."""
 
-    def __init__(self, *, cancellable: bool) -> None:
-        self.cancellable = cancellable
-
     async def send(self, request: Outgoing) -> Answer:
         """Answer from memory."""
         await asyncio.sleep(0)
@@ -93,12 +90,12 @@ class Threads:
         """Close nothing."""
 
 
-def routed(family: str, shared: Any, *, threads: bool, cancellable: bool) -> Any:
+def routed(family: str, shared: Any, *, threads: bool) -> Any:
     """Return the router's client over this wire."""
     module = import_module({"httpx": "router", "httpx2": "router.httpx2"}[family])
     client: Any = (module.Client if threads else module.AsyncClient)(shared)
     transport = client._transport  # noqa: SLF001 - what is under it is what is exchanged
-    wires: Any = Threads() if threads else Tasks(cancellable=cancellable)
+    wires: Any = Threads() if threads else Tasks()
     transport._wires = wires  # noqa: SLF001
     transport._port = BlockingPort(wires) if threads else AsyncioPort(wires)  # noqa: SLF001
     return client

@@ -62,7 +62,6 @@ class Case:
     """One figure.
 
     Attributes:
-        cancellable: whether attempts may be cancelled; where not, each runs in a shielded task.
         on: the parts that are on.
         most: µs that it may add; None: no bar.
     """
@@ -70,7 +69,6 @@ class Case:
     name: str
     family: str = "httpx"
     threads: bool = False
-    cancellable: bool = True
     on: frozenset[str] = ALL
     most: float | None = None
 
@@ -86,10 +84,8 @@ class Cost(NamedTuple):
 CASES = (
     Case("tasks, httpx2", "httpx2", most=45),
     Case("tasks, httpx2, hedge armed", "httpx2", on=HEDGED, most=60),
-    Case("tasks, httpx over a wire that may be cancelled", most=45),
-    Case("tasks, httpx, the same, hedge armed", on=HEDGED, most=60),
-    Case("tasks, plain httpx: attempts shielded", cancellable=False, most=110),
-    Case("tasks, plain httpx, hedge armed", cancellable=False, on=HEDGED),
+    Case("tasks, httpx", most=45),
+    Case("tasks, httpx, hedge armed", on=HEDGED, most=60),
     Case("threads, httpx", threads=True, most=45),
     Case("threads, httpx, hedge armed", threads=True, on=HEDGED, most=60),
     Case("threads, httpx2", "httpx2", threads=True, most=45),
@@ -161,7 +157,7 @@ def _block(case: Case, requests: int) -> Iterator[tuple[Callable[[int], float], 
         shared = shared_router(urls, case.on, stack)
         clients = (
             alone(case.family, threads=case.threads),
-            routed(case.family, shared, threads=case.threads, cancellable=case.cancellable),
+            routed(case.family, shared, threads=case.threads),
         )
         if case.threads:
             for client in clients:

@@ -32,7 +32,7 @@ def test_a_quick_run_measures_writes_and_says_what_is_absent(tmp_path: Path) -> 
 
 def test_a_quick_run_without_a_network_judges_nothing() -> None:
     said = bench("--overhead", "--profile")
-    assert "tasks, plain httpx: attempts shielded: " in said
+    assert "tasks, httpx, hedge armed: " in said
     assert "flow.py:attempt" in said
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytest_region_router"]
 
 REAL_TIME = frozenset(
-    {"acceptance", "auth", "cli", "clock", "lifecycle", "net", "shared", "streams", "testing"}
-    | {"transport"}
+    {"acceptance", "auth", "cli", "clock", "lifecycle", "net", "shared", "speed", "streams"}
+    | {"testing", "transport"}
 )
 """Directories whose tests live through real time on real sockets and processes."""
 

@@ -131,6 +131,9 @@ class Listener:
     def _bound(self) -> socket.socket:
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit it. asyncio sets it on those whose protocol is named only, and
+        # without it a first answer over TLS waited 40 ms for an acknowledgement.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made.bind((self.host, self.port))
         return made
 

@@ -9,11 +9,12 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import router
 import router.httpx2
 from faultlab.load import Done, Load, driven
+from router.wires.choice import aiohttp_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,15 +169,23 @@ class Threads(Ours):
         self.client.close()
 
 
-def over(wire: Literal["httpx", "aiohttp"]) -> Callable[[Config], Any]:
-    """Return what makes an asynchronous client whose requests go over this wire."""
-    return lambda config: router.AsyncClient(replace(config, wire=wire))
+def over_aiohttp(config: Config) -> Any:
+    """Return an asynchronous client over aiohttp; its Router may have clients for threads too."""
+    problem = aiohttp_problem()
+    if problem is not None:
+        raise RuntimeError(problem)
+    return router.AsyncClient(config)  # `wire: auto` is aiohttp now
+
+
+def over_httpcore(config: Config) -> Any:
+    """Return an asynchronous client over the core of httpx."""
+    return router.AsyncClient(replace(config, wire="httpx"))
 
 
 OURS: dict[str, tuple[type[Tasks | Threads], Callable[[Config], Any]]] = {
     "tasks": (Tasks, router.AsyncClient),
-    "tasks aiohttp": (Tasks, over("aiohttp")),
-    "tasks httpcore": (Tasks, over("httpx")),
+    "tasks aiohttp": (Tasks, over_aiohttp),
+    "tasks httpcore": (Tasks, over_httpcore),
     "tasks httpx2": (Tasks, router.httpx2.AsyncClient),
     "threads": (Threads, router.Client),
     "threads httpx2": (Threads, router.httpx2.Client),

@@ -75,7 +75,7 @@ async def _revoked(world: Guarded, lab: Lab) -> Crowd:
 async def _crowd(world: Guarded, lab: Lab) -> Crowd:
     """Send from as many threads as tasks, all at once, over one router."""
     stage, asked = world.stage, world.server.requests
-    kind, make = OURS[lab.kind.replace("tasks", "threads")]
+    kind, make = OURS["threads httpx2" if lab.kind.endswith("httpx2") else "threads"]
     others = kind(stage.shared.config, lambda _: make(stage.shared))  # type: ignore[arg-type]
     loads = [Load("GET", EACH, at_once=EACH).numbered() for _ in range(2)]
     subjects = zip((stage.subject, others), loads, strict=True)

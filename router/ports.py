@@ -18,6 +18,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from router.errors import ClosedError
+from router.failover.verdict import SendFailure
 from router.peek import apeek, peek
 from router.pulse import pulse_of
 from router.racing import Alarm, AsyncioRace, BlockingRace
@@ -117,6 +119,11 @@ class BlockingPort:
         race = BlockingRace(attempt, spare, run=run, discard=self._discard, alarm=self._alarm)
         return await race.run()
 
+    def stand_by(self, request: Outgoing) -> None:
+        """Send what keeps a connection open, for itself."""
+        with contextlib.suppress(SendFailure, ClosedError):
+            self._wires.keep(self._wires.send(request))
+
     def close(self) -> None:
         """End the thread that races need."""
         self._alarm.close()
@@ -191,6 +198,11 @@ class AsyncioPort:
     async def race(self, attempt: Attempting, spare: Spare) -> list[Outcome]:
         race = AsyncioRace(attempt, spare, discard=self._discard, left_behind=self._left_behind)
         return await race.run()
+
+    async def stand_by(self, request: Outgoing) -> None:
+        """Send what keeps a connection open, for itself."""
+        with contextlib.suppress(SendFailure, ClosedError):
+            await self._wires.keep(await self._wires.send(request))
 
     def close(self) -> None:
         """Nothing is held: tasks end with their loop."""

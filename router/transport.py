@@ -9,6 +9,8 @@ Rule 3: a transport that made its Router closes it; one that was given a Router 
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,6 +27,7 @@ from router.options import CURRENT, Options
 from router.ports import AsyncioPort, BlockingPort, run
 from router.repeats import FAILED, refuse_repeated, remember
 from router.router import Router
+from router.standby import Standby
 from router.streams.course import Course
 from router.wellformed import malformed
 from router.wires.choice import AsyncWires, Wires
@@ -57,6 +60,12 @@ class Routing:
         self._owned = not isinstance(config, Router)
         self.router = config if isinstance(config, Router) else Router(config)
         self._family: Family = family(self.family_name)
+        self._standby = Standby(
+            lambda: self.router.config,
+            self.router.desk,
+            empty=self._family.http.ByteStream(b""),
+            now=self.router.now,
+        )
 
     def _call(self, request: Any) -> Call:
         if FAILED.get() is not None:
@@ -154,6 +163,8 @@ def _timeouts(request: Any, connect: float) -> dict[str, float | None]:
 class SyncRouting(Routing):
     """Routes the requests of threads."""
 
+    _port: BlockingPort
+
     def __init__(self, config: str | Path | Config | Router) -> None:
         """Route by a configuration file, a Config, or a Router that others use too."""
         super().__init__(config)
@@ -169,8 +180,17 @@ class SyncRouting(Routing):
             raised = self._family.raised(error, request)
             remember(request, raised)
             raise raised from raised.__cause__
+        if (now := self.router.now()) >= self._standby.due:
+            self._keep_ready(now)
         stream = self._stream(self._family.body, request, call, answer, lease)
         return self._response(call, answer, stream)
+
+    def _keep_ready(self, now: float) -> None:
+        """Have the runner-up kept ready by a thread beside this one."""
+        request = self._standby.next(now)
+        if request is not None:
+            work = partial(self._port.stand_by, request)
+            threading.Thread(target=work, name="router-standby", daemon=True).start()
 
     def close(self) -> None:
         """Close the connections, and the Router if this transport made it."""
@@ -183,12 +203,15 @@ class SyncRouting(Routing):
 class AsyncRouting(Routing):
     """Routes the requests of tasks."""
 
+    _port: AsyncioPort
+
     def __init__(self, config: str | Path | Config | Router) -> None:
         """Route by a configuration file, a Config, or a Router that others use too."""
         super().__init__(config)
         load_for_tasks()
         self._wires = AsyncWires(self._family, self.router.wire_tls, self.router.config)
         self._port = AsyncioPort(self._wires)
+        self._standing_by: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: Any) -> Any:
         """Route one request; raises the family's TransportError, as a RouterError too."""
@@ -199,12 +222,25 @@ class AsyncRouting(Routing):
             raised = self._family.raised(error, request)
             remember(request, raised)
             raise raised from raised.__cause__
+        if (now := self.router.now()) >= self._standby.due:
+            self._keep_ready(now)
         body = partial(self._family.async_body, port=self._port)
         stream = self._stream(body, request, call, answer, lease)
         return self._response(call, answer, stream)
 
+    def _keep_ready(self, now: float) -> None:
+        """Have the runner-up kept ready by a task beside this one."""
+        request = self._standby.next(now)
+        if request is not None:
+            task = asyncio.get_running_loop().create_task(self._port.stand_by(request))
+            self._standing_by.add(task)
+            task.add_done_callback(self._standing_by.discard)
+
     async def aclose(self) -> None:
         """Close this loop's connections, and the Router if this transport made it."""
+        loop = asyncio.get_running_loop()
+        for task in [task for task in self._standing_by if task.get_loop() is loop]:
+            task.cancel()
         await self._wires.aclose()
         if self._owned:
             self.router.close()

@@ -37,6 +37,7 @@ LAYERS = (
         "attempt",
         "call",
         "lease",
+        "standby",
         "straight",
         "desk",
         "addressing",

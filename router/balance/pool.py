@@ -183,6 +183,19 @@ class EndpointPool:
             state.sent(choice, now)
             return choice
 
+    def runner_up(self, *, now: float) -> Endpoint | None:
+        """Return where a request would go if the one that it goes to now were gone; None: nowhere.
+
+        Nothing is taken, nothing is learnt.
+        """
+        with self._lock:
+            slate = self._roster.slate(NO_OPTIONS, now)
+            best = slate.favourite
+            if best is None:
+                return None
+            state = slate.pick_among((best.endpoint.name,), within=math.inf)
+            return None if state is None else state.endpoint
+
     def explain(self, options: Options, *, now: float, within: float = math.inf) -> Decision:
         """Return what `choose` would decide for a new request; nothing is taken, nothing is learnt.
 

@@ -339,6 +339,7 @@ class Failover(Section):
             leaves it to the read timeout.
         stream_deadline: seconds for a streamed body as a whole, after its headers; left out: none.
         hedge: a second request when the first is late.
+        standby: whether a connection to the next best endpoint is kept open, by what probes ask.
         eject_after: failures in a row that take an endpoint out of the choice.
         eject_for: seconds of the first ejection; each further one doubles it.
         eject_cap: seconds of the longest ejection.
@@ -357,6 +358,7 @@ class Failover(Section):
     stall: Stall = "auto"
     stream_deadline: OptionalDuration = None
     hedge: Hedge | None = None
+    standby: Flag = True
     eject_after: Count = 5
     eject_for: PositiveDuration = 5.0
     eject_cap: PositiveDuration = 300.0

@@ -96,6 +96,4 @@ def failover(console: Console, *, quick: bool) -> list[Bar]:
         console.print(f"{trips:6.2f} round trips: {words}", highlight=False)
         if "standby" in words or "is open" in words:
             bars.append(Bar(words, trips, WARM_BAR, "{:.2f} RTT"))
-    if not ways.standbys():
-        console.print("[bold red]ABSENT[/] failover.standby: this version keeps nothing warm")
     return bars

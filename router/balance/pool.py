@@ -26,7 +26,7 @@ from router.balance.host import Host
 from router.balance.ranking import off, order
 from router.balance.resort import considered
 from router.balance.roster import Roster
-from router.balance.slate import by_tier_and_cost
+from router.balance.slate import REFRESH_EVERY, by_tier_and_cost
 from router.errors import ConfigError, OptionsError
 from router.options import NO_OPTIONS
 
@@ -318,7 +318,10 @@ class EndpointPool:
             was = state.health.cause
             state.answered(choice, elapsed, now=now, typical=typical)
             self._domains.answered()
-            self._learnt(state, was, now)
+            if was is None and now - state.priced < REFRESH_EVERY and state.can_wait:
+                state.restless, state.row = True, None  # so it is priced anew within that time
+            else:
+                self._learnt(state, was, now)
 
     def failed(self, choice: Choice, words: str, *, reached: bool, now: float) -> None:
         """Take a failure that counts against the endpoint, unless everybody fails so."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from router.balance.ranking import Ranked
     from router.balance.state import State
 
-__all__ = ["FEW", "Slate", "by_tier_and_cost"]
+__all__ = ["FEW", "REFRESH_EVERY", "Slate", "by_tier_and_cost"]
 
 AT_HAND = 8
 IN_RESERVE = 4

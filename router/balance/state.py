@@ -73,6 +73,7 @@ class State:
         typical: the service that it was priced with, if it was never asked.
         cap: the limits that it has of its own, if any.
         row: its row of a ranking, until something changes.
+        priced: when its price was last worked out.
         board, seat: where its price is shown (`slate`), if it is a candidate for everybody.
     """
 
@@ -105,6 +106,7 @@ class State:
     doubtful: bool = False
     typical: float = 0.0
     row: Ranked | None = None
+    priced: float = -math.inf
     cap: Cap | None = None
     board: list[float] | None = None
     seat: int = 0
@@ -331,6 +333,13 @@ class State:
         return self.load is not None and self.load.measured
 
     @property
+    def can_wait(self) -> bool:
+        """Whether an answer as usual may be worked into the price when the slate is refreshed."""
+        load = self.load
+        shown = self.board is not None and not self.doubtful
+        return shown and load is not None and load.limit == self.limit
+
+    @property
     def guessed(self) -> bool:
         """Whether neither probes nor traffic ever got an answer there."""
         return self.way.estimate.source == "prior" and not self.asked
@@ -373,6 +382,7 @@ class State:
         ejected and asked all the same is taken to be broken.
         """
         load = self.load
+        self.priced = now
         self.typical = typical
         suggested = self.way.estimate.total + typical
         if load is None or not load.measured:

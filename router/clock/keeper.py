@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Keeper"]
 
 NS = 1e9
+HEAR_EVERY = 0.005
+"""Seconds within which another answer of an endpoint hardly says more of its clock."""
 RECKON_EVERY = 0.1
 COMPARE_EVERY = 1.0
 GRACE = 1.0
@@ -81,6 +83,7 @@ class Keeper:
         self._skews: dict[str, float] = {}
         self._reckoned = 0.0
         self._compared: dict[str, float] = {}
+        self._heard: dict[str, float] = {}
         self._news: set[str] = set()
 
     def reset_after_fork(self) -> None:
@@ -140,6 +143,9 @@ class Keeper:
     def heard(self, endpoint: str, headers: Iterable[Header], *, asked: float) -> None:
         """Learn from the headers of an answer to what was sent at boot time `asked`."""
         received = self.boottime()
+        if received - self._heard.get(endpoint, 0.0) < HEAR_EVERY:
+            return
+        self._heard[endpoint] = received
         date = date_of(headers)
         if date is not None:
             self.dated(endpoint, date, asked=asked, received=received)
@@ -202,7 +208,7 @@ class Keeper:
         self._gone = frozenset(gone)
         self._dates.retain(endpoints)
         self._refused &= set(endpoints)
-        for known in (self._skews, self._compared):
+        for known in (self._skews, self._compared, self._heard):
             for name in known.keys() - set(endpoints):
                 known.pop(name, None)
 

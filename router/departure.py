@@ -172,7 +172,9 @@ class Departure:
             SigningError: the signer failed.
         """
         told, self._told = self._told, False
-        if not told:
+        if self.stamp is None:
+            self._make()
+        elif not told:
             self._refresh()
         return self._made
 

@@ -76,21 +76,23 @@ class Flight:
     def head_came(self, now: float, lost: float) -> None:
         """Note the head of the answer, or what came instead; the first time counts."""
         if not self.ended:
-            self._ends(now, lost)
+            self.broke_off(now, lost)
             if self.runner is not None:
                 self.runner.head_came()
 
     def broke_off(self, now: float, lost: float) -> None:
         """Note that its body broke off: until then it lasted."""
-        self._ends(now, lost)
-
-    def _ends(self, now: float, lost: float) -> None:
         self.ended = now
-        self.held_up = lost - self.lost + self.request.body.making
+        body = self.request.body
+        self.held_up = lost - self.lost
+        if not body.replayable:
+            self.held_up += body.making
 
     @property
     def unseen(self) -> float:
         """The share of its time that was not the endpoint's, 0 to 1."""
+        if not self.held_up:
+            return 0.0
         return min(1.0, self.held_up / max(self.ended - self.sent, 1e-9))
 
     @property
@@ -102,6 +104,12 @@ class Flight:
     def elapsed(self) -> float:
         """Seconds from sending to the head of the answer, without those that were not its own."""
         return max(0.0, self.ended - self.sent - self.held_up)
+
+    @property
+    def lasted(self) -> float:
+        """The same with the time that the caller took to make the request's body."""
+        body = self.request.body
+        return self.elapsed if body.replayable else self.elapsed + body.making
 
     @property
     def served(self) -> float:

@@ -221,12 +221,6 @@ async def admitted(call: Call, desk: Desk, port: Port) -> Permit:
     )
 
 
-def choose(call: Call, desk: Desk, port: Port) -> Choice:
-    """Take the endpoint for this attempt."""
-    within = time_left(call, port)
-    return desk.pool.choose(call.options, tried=call.tried, now=port.now(), within=within)
-
-
 async def current_token(call: Call, desk: Desk, port: Port, reach: Reach = OWN) -> Token | None:
     """Return the shared token of a reach, waiting for its first fetch if need be."""
     if desk.tokens is None:
@@ -251,7 +245,8 @@ async def placed(call: Call, desk: Desk, port: Port) -> tuple[Choice, Token | No
     """
     refused: set[str] = set()
     while True:
-        choice = choose(call, desk, port)
+        left, now = time_left(call, port), port.now()
+        choice = desk.pool.choose(call.options, tried=call.tried, now=now, within=left)
         tokens = desk.tokens
         if tokens is None:
             return choice, None

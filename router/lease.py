@@ -43,4 +43,5 @@ class Lease:
 
     def __del__(self) -> None:
         """Give back what a forgotten stream or an interrupt at a bad moment left behind."""
-        self.give_back()
+        if self._holdings:
+            self.give_back()

@@ -101,30 +101,39 @@ def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: floa
     if answer is not None:
         learn_limits(desk, flight, outcome, now)
     failure = outcome.failure
-    if failure is not None:
-        if failure.ours or flight.unseen > MOSTLY:
-            desk.pool.heard(choice)
-            return
-        longest = min(desk.failover.attempt_timeout, max(PATIENCE, AS_USUAL * choice.predicted))
-        if failure.timed_out and flight.elapsed < longest:
-            return  # the caller's own short time ended it: that is no endpoint's fault
-    status = None if answer is None else answer.status
-    if blames_endpoint(outcome.verdict, status):
-        words = f"answered {status}" if outcome.failure is None else outcome.failure.words
-        reached = outcome.verdict is not Verdict.NEVER_SENT
-        desk.pool.failed(choice, words, reached=reached, now=now)
-        call.blamed.append((choice, words))
-    elif outcome.verdict is Verdict.DELIVERED and status is not None:
+    if failure is not None and not tells_of_endpoint(desk, flight, failure):
+        return
+    status, verdict = None if answer is None else answer.status, outcome.verdict
+    if verdict is Verdict.DELIVERED and status is not None:
         typical = status < REFUSED and flight.unseen < HARDLY
         desk.pool.answered(choice, flight.served, now=now, typical=typical)
         desk.budget.deposit()
-        learn_lateness(call, desk, flight, outcome)
+        if flight.runner is not None:
+            learn_lateness(call, desk, flight, outcome)
+        return
+    if blames_endpoint(verdict, status):
+        words = f"answered {status}" if failure is None else failure.words
+        reached = verdict is not Verdict.NEVER_SENT
+        desk.pool.failed(choice, words, reached=reached, now=now)
+        call.blamed.append((choice, words))
     else:
         desk.pool.heard(choice)
-    if outcome.verdict is Verdict.REJECTED:
+    if verdict is Verdict.REJECTED:
         leave_alone(desk, choice, outcome, status, now)
-    if outcome.verdict is Verdict.UNAUTHORISED and desk.tokens is not None and flight.token:
+    if verdict is Verdict.UNAUTHORISED and desk.tokens is not None and flight.token:
         desk.tokens.reject(flight.token, now)
+
+
+def tells_of_endpoint(desk: Desk, flight: Flight, failure: SendFailure) -> bool:
+    """Return whether a failure can be held against its endpoint."""
+    choice = flight.choice
+    if failure.ours or flight.unseen > MOSTLY:
+        desk.pool.heard(choice)
+        return False
+    longest = min(desk.failover.attempt_timeout, max(PATIENCE, AS_USUAL * choice.predicted))
+    return (
+        not failure.timed_out or flight.elapsed >= longest
+    )  # else the caller's own time was short
 
 
 def group_of(call: Call, choice: Choice) -> tuple[int, str]:
@@ -188,7 +197,7 @@ def note(call: Call, flight: Flight, outcome: Outcome) -> None:
         status=None if outcome.answer is None else outcome.answer.status,
         error=_error(outcome),
         waited=flight.waited,
-        elapsed=flight.elapsed + flight.request.body.making,
+        elapsed=flight.lasted,
         maybe_processed=outcome.verdict in MAYBE_PROCESSED,
         decided=flight.choice.decided(),
         header=flight.departure.header,

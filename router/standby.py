@@ -31,7 +31,7 @@ SOON = 1.0
 LONGEST = 20.0
 """Seconds between looks at most: idle connections are closed after 30."""
 HEADERS = (
-    (b"User-Agent", f"region-router/{__version__} standby".encode("ascii")),
+    (b"User-Agent", f"region-router/{__version__} standby probe".encode("ascii")),
     (b"Accept", b"*/*"),
 )
 

@@ -136,10 +136,3 @@ def test_a_closed_router_says_so() -> None:
     client.router.close()
     with pytest.raises(router.ClosedError, match="make a new one"):
         client.get("/")
-
-
-def test_a_limit_that_would_not_be_shared_is_refused() -> None:
-    limits = router.Limits(concurrency=5, share=router.Secret("redis://:pw@cache.test"))
-    with pytest.raises(router.ConfigError, match="each process by itself") as caught:
-        router.Router(router.Config(endpoints=("https://a.test",), limits=limits))  # type: ignore[arg-type]
-    assert "pw" not in str(caught.value)

@@ -39,10 +39,10 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 def works(url: str) -> None:
     """A rate and permits are leased there."""
-    with bench(url, timeout=0.5) as made:
+    with bench(url, timeout=5.0) as made:  # how fast is not what this is about
         rate, permits = made.sharing.rate(Rate(100, 1), 10), made.sharing.permits(3)
         made.start()
-        assert len(spend_for(rate, 1.0)) > 80
+        until(lambda: len(spend_for(rate, 0.3)) > 20)
         until(lambda: permits.take(time.monotonic()) == 0)
         assert made.notes == []
         assert not rate.alone

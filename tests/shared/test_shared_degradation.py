@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from router.shared.rate import SharedRate
 
 LIMIT, BURST, PROCESSES = 100, 10, 4
-HOLD = 1.5
+HOLD = 1.0
 RECOVERED_WITHIN = 5.0
 ADDED_ONCE = 0.05
 OFTEN = ("--loading-process-events-interval-bytes", "1024")
 """A server that loads looks at its clients so often."""
-LATE = 0.03
+LATE = 0.1
 """What a busy machine adds to any wait."""
 
 
@@ -49,7 +49,7 @@ def survive(
     begin()
     spent = spend_for(rate, HOLD)
     share = LIMIT / PROCESSES
-    assert len(spent) >= 0.8 * share * (HOLD - ADDED_ONCE) - 1
+    assert len(spent) >= 0.7 * share * (HOLD - ADDED_ONCE) - 1
     assert len(spent) <= share * HOLD + 2 * BURST  # one window: of a burst, and what was leased
     first_alone = spent[0] if spent else HOLD
     assert first_alone <= ADDED_ONCE + LATE + 1 / share
@@ -59,7 +59,7 @@ def survive(
     assert len([note for note in made.notes if "fails" in note]) == 1, made.notes
     until(lambda: any("back" in note for note in made.notes))
     after = spend_for(rate, 1.0)
-    assert 0.8 * LIMIT <= len(after) <= LIMIT + BURST
+    assert 0.7 * LIMIT <= len(after) <= LIMIT + 2 * BURST
 
 
 def _spends(rate: SharedRate) -> bool:

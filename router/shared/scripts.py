@@ -84,19 +84,25 @@ local left = math.ceil(math.max(0, tat - now) / 1000) + 60000
 if tat > 0 then redis.call('SET', KEYS[1], string.format('%.3f', tat), 'PX', left) end
 if anew == 1 then had = had - size end
 if granted > 0 then had_until = math.max(had_until, tat - burst * interval + hold, now + hold) end
-for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now)) do
-  redis.call('HDEL', KEYS[4], gone)
-  redis.call('ZREM', KEYS[3], gone)
+local function there(key, type)  -- another's value is left alone
+  local is = redis.call('TYPE', key).ok
+  return is == type or is == 'none'
 end
-if had + granted > 0 then
-  redis.call('HSET', KEYS[4], holder, had + granted)
-  redis.call('ZADD', KEYS[3], had_until, holder)
-else
-  redis.call('HDEL', KEYS[4], holder)
-  redis.call('ZREM', KEYS[3], holder)
+if there(KEYS[3], 'zset') and there(KEYS[4], 'hash') then
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now)) do
+    redis.call('HDEL', KEYS[4], gone)
+    redis.call('ZREM', KEYS[3], gone)
+  end
+  if had + granted > 0 then
+    redis.call('HSET', KEYS[4], holder, had + granted)
+    redis.call('ZADD', KEYS[3], had_until, holder)
+  else
+    redis.call('HDEL', KEYS[4], holder)
+    redis.call('ZREM', KEYS[3], holder)
+  end
+  redis.call('PEXPIRE', KEYS[3], left)
+  redis.call('PEXPIRE', KEYS[4], left)
 end
-redis.call('PEXPIRE', KEYS[3], left)
-redis.call('PEXPIRE', KEYS[4], left)
 return {granted, string.format('%.0f', first - now), string.format('%.0f', wait), anew}
 """
 )

@@ -102,3 +102,19 @@ def test_a_restart_that_lost_everything_leaves_debts_unpaid_and_gives_no_new_bur
             answer = asks(made, who, want=1, debt=100)
             assert answer.granted == 1
             assert answer.first <= TERMS.ahead
+
+
+@pytest.mark.parametrize("what", ["held", "ends"])
+def test_anothers_value_where_lookers_look_does_not_concern_the_rate(
+    server: RedisServer, what: str
+) -> None:
+    with bench(server.url, timeout=5.0) as made:
+        rate = made.sharing.rate(Rate(LIMIT, 1), BURST)
+        key = f"router:v1:{{rate:main}}:{what}"
+        server.cli("set", key, "another's")
+        made.start()
+        assert len(spend_for(rate, 1.0)) > LIMIT / 2
+        until(lambda: rate.take(1, time.monotonic()) is not None)
+        assert not rate.alone
+        assert made.notes == []
+        assert server.cli("get", key).strip() == "another's"

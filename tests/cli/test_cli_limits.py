@@ -22,10 +22,10 @@ limits:
 TABLE = """\
 for               limit  of         burst  at once  then
 all endpoints        20  under way      -       20  when one is back
-all endpoints    60/60s  requests       6        6  one every 1 s
-all endpoints  40000/60s  tokens      8000        6  one every 1.8 s
+all endpoints    60/minute  requests       6        6  one every 1 s
+all endpoints  40000/minute  tokens      8000        6  one every 1.8 s
 eu                    3  under way      -        3  when one is back
-eu                 5/1s  requests       1        1  one every 0.2 s
+eu                 5/s  requests       1        1  one every 0.2 s
 
 6 such requests start at once, then at most one every 1.8 s; 10000 may wait.
 """

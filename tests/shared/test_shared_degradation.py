@@ -10,6 +10,7 @@ from redis_server import RedisServer, redis_server
 from sharing_bench import bench, nap, spend_for, until
 
 from router.secret import Secret
+from router.shared.scripts import HELLO
 from router.testing import Proxy
 from router.testing.answer_faults import Silent
 from router.testing.connect_faults import HangConnect, Refuse
@@ -100,6 +101,24 @@ def test_killed_and_restarted(server: RedisServer) -> None:
         survive(made, rate, begin=server.stop, heal=server.start)
 
 
+def test_an_outage_has_one_line_and_its_end_another_however_many_connections_there_were(
+    server: RedisServer,
+) -> None:
+    with bench(server.url) as made:
+        made.sharing.rate(Rate(LIMIT, 1), BURST)
+        made.start()
+        store, spawn = made.sharing.store, made.background.spawn
+        calls = [store.call(HELLO, [f"key-{n}"], ["x", 1e6], timeout=5.0) for n in range(20)]
+        for call in [spawn(call) for call in calls]:
+            call.result(10)
+        server.stop()
+        until(lambda: made.notes)
+        server.start()
+        until(lambda: len(made.notes) > 1)
+        nap(1.5)
+        assert ["fails" in note for note in made.notes] == [True, False], made.notes
+
+
 def test_a_replica_that_may_not_be_written(server: RedisServer) -> None:
     with bench(server.url) as made:
         rate = made.sharing.rate(Rate(LIMIT, 1), BURST)
@@ -144,6 +163,8 @@ def test_rights_that_were_taken(server: RedisServer) -> None:
             heal=lambda: server.cli("acl", "setuser", "router", "+@all"),
         )
         assert "NOPERM" in made.notes[0]
+        assert f"127.0.0.1:{server.port}" in made.notes[0]
+        assert "give its user the rights" in made.notes[0]
 
 
 def test_nobody_logged_in_where_a_password_is_asked_for(server: RedisServer) -> None:

@@ -38,6 +38,11 @@ local idle = tonumber(redis.call('GET', KEYS[5]) or '') or 0
 if not (idle > 0) then idle = 0 end
 local debt = tonumber(ARGV[15]) * interval
 local paid = math.min(debt, idle)  -- it was spent when the rate had room for it
+local function keep(lapse)
+  if lapse > math.max(idle - paid, burst * interval) then
+    redis.call('SET', KEYS[5], string.format('%.0f', lapse), 'PX', 5000)
+  end
+end
 if not tat then  -- forgotten: full for a newcomer, empty for who has spent of it
   tat = known and now + burst * interval or 0
   redis.call('SET', KEYS[5], '1e15', 'PX', 5000)  -- whatever was spent, nobody can tell any more
@@ -45,6 +50,10 @@ else
   if paid > 0 then redis.call('SET', KEYS[5], string.format('%.0f', idle - paid), 'KEEPTTL') end
   local most = math.max(tat + change * interval, now) + 2 * burst * interval
   tat = math.min(tat + change * interval + debt - paid, most)
+  if debt > 0 then  -- others have spent too, and have yet to tell: no burst for now
+    keep(now - tat)
+    tat = math.max(tat, now + burst * interval)
+  end
 end
 tat = math.min(tat, now + ahead + 4 * burst * interval)  -- a server's clock may be set back
 local size, held_due, anew = tonumber(ARGV[10]), now + ARGV[11], 0
@@ -73,9 +82,7 @@ elseif room >= 1 and want > 0 then
   first = due + (1 - burst) * interval
 end
 if granted > 0 then
-  if now - tat > math.max(idle - paid, burst * interval) and tat > 0 then
-    redis.call('SET', KEYS[5], string.format('%.0f', now - tat), 'PX', 5000)
-  end
+  if tat > 0 then keep(now - tat) end
   tat = due + granted * interval
 elseif want + lump > 0 then
   wait = due + (1 - burst) * interval - ahead - now

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from router.testing import Regions
 
 LIMIT, BURST = 100, 10
-SECONDS = float(os.environ.get("SHARED_FLEET_SECONDS", "3"))
+SECONDS = float(os.environ.get("SHARED_FLEET_SECONDS", "2"))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LIMIT, BURST = 100, 10
 SERVED = 0.8
 """Of the limit, at least: a busy machine is late for some units."""
-SECONDS = float(os.environ.get("SHARED_FLEET_SECONDS", "3"))
+SECONDS = float(os.environ.get("SHARED_FLEET_SECONDS", "2"))
 """Thirty show the figures that are claimed; the gate has not that much time."""
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LIMIT, BURST = 100, 10
-SECONDS = 1.2
+SECONDS = 0.8
 NO_OUTAGE = 5.0
 """Seconds to wait for Redis: so the share never serves, and all comes from leases."""
 SOON = 0.3
@@ -71,7 +71,7 @@ def test_the_bound_holds_however_late_the_answers(
         made.start()
         spent = spend_for(rate, SECONDS, cost=cost)
         assert worst_term(spent, LIMIT, cost) <= BURST + 1e-6
-        assert len(spent) * cost >= LIMIT / 2
+        assert len(spent) * cost >= LIMIT / 4
 
 
 def test_answers_that_come_too_late_leave_it_to_the_share(server: RedisServer) -> None:

@@ -38,7 +38,7 @@ def refuse_what_is_missing(config: Config) -> None:
 
 
 def _refuse_what_cannot_be_shared(config: Config, share: ShareSettings) -> None:
-    from router.shared.connect import check_url  # noqa: PLC0415 - loaded when used
+    from router.shared.connect import check_client  # noqa: PLC0415 - loaded when used
 
     if importlib.util.find_spec("redis") is None:
         raise ConfigError("share: it needs redis-py: pip install 'region-router[redis]'")
@@ -46,7 +46,7 @@ def _refuse_what_cannot_be_shared(config: Config, share: ShareSettings) -> None:
     if encrypts and importlib.util.find_spec("cryptography") is None:
         raise ConfigError("share.key: it needs cryptography: pip install 'region-router[redis]'")
     assert share.url is not None, "a section without one is refused when made"
-    check_url(share.url, key="share.url" if config.limits.share is None else "limits.share")
+    check_client(share.url, key="share.url" if config.limits.share is None else "limits.share")
 
 
 def refuse_what_needs_a_new_router(before: Config, now: Config) -> None:

@@ -51,6 +51,8 @@ PERIODS = {
     "d": 86400.0,
     "day": 86400.0,
 }
+NAMES = {1.0: "s", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
+"""What a rate's period is called in what people read."""
 NUMBER = r"(\d+(?:\.\d+)?|\.\d+)"
 DURATION = re.compile(rf"{NUMBER}\s*(us|µs|ms|s|m|h|d)", re.ASCII)
 RATE = re.compile(rf"{NUMBER}\s*/\s*(?:{NUMBER}\s*)?([a-z]+)", re.ASCII)
@@ -117,7 +119,8 @@ class Rate:
         return self.seconds / self.events
 
     def __str__(self) -> str:
-        return f"{self.events:g}/{self.seconds:g}s"
+        name = NAMES.get(self.seconds, f"{self.seconds:g}s")
+        return f"{self.events:.10g}/{name}"
 
 
 def parse_rate(value: object) -> Rate:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from router.config.document import LARGEST
-from router.config.loader import load, loads
+from router.config.loader import load, loads, places_of
 from router.errors import ConfigError
 from router.router import Router
 from router.units import parse_positive_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from router.config.settings import Config
 
@@ -77,9 +77,10 @@ def shown(file: str) -> str:
     return "standard input" if file == STDIN else file
 
 
-def in_file(file: str, problems: Iterable[str]) -> ConfigError:
+def in_file(file: str, problems: Sequence[str]) -> ConfigError:
     """Return the error for what the library found wrong after the file was read."""
-    return ConfigError(*(f"{shown(file)}: {problem}" for problem in problems))
+    places = {} if file == STDIN else places_of(file, problems)
+    return ConfigError(*(f"{shown(file)}{places.get(text, '')}: {text}" for text in problems))
 
 
 def assembled(config: Config) -> Router:

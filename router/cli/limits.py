@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from router.config import Config
     from router.rates import Bound
+    from router.shared.holdings import Fleet
 
 __all__ = ["limits"]
 
@@ -89,10 +90,11 @@ def limits(*, file: str, costs: tuple[str, ...], with_fleet: bool, as_json: bool
     """Tell the limits of FILE, and what they would admit of one kind of request; - is stdin.
 
     No running process is asked: bursts are whole, and nobody waits. Without --fleet nothing is
-    sent.
+    sent. The exit code is 1 if such a request is refused.
     """
     options = _options(costs)
     config = read(file)
+    _refuse_unknown(config, options)
     fleet = fleet_of(config) if with_fleet else None
     with routing(file, config) as router:
         rows = list(_rows(config, options))
@@ -100,14 +102,38 @@ def limits(*, file: str, costs: tuple[str, ...], with_fleet: bool, as_json: bool
             told = _told(config, options, rows, now=router.now())
             told |= {} if fleet is None else {"fleet": told_of(fleet)}
             click.echo(json.dumps(told, indent=2))
-            return
-        if rows:
+        elif rows:
             show(console(), rows, SHEET)
             click.echo(f"\n{_summary(config, rows)}")
         else:
             click.echo("There is no limit: see limits: in the documentation.")
-        if fleet is not None:
-            show_fleet(fleet)
+        if not as_json:
+            _say_of_fleet(config, fleet)
+        if _most_at_once(rows) < 1:
+            raise SystemExit(1)
+
+
+def _say_of_fleet(config: Config, fleet: Fleet | None) -> None:
+    if fleet is not None:
+        show_fleet(fleet)
+    elif config.shared is not None:
+        click.echo("All processes share this. Redis was not asked: --fleet tells who holds what.")
+
+
+def _refuse_unknown(config: Config, options: Options) -> None:
+    """Refuse a cost that no rate counts.
+
+    Raises:
+        BadParameter: there is one.
+    """
+    own = [endpoint.limits.bounds for endpoint in config.endpoints if endpoint.limits is not None]
+    known = {REQUESTS, *(bound.of for bounds in (config.limits.bounds, *own) for bound in bounds)}
+    for name, _ in options.costs:
+        if name not in known:
+            raise click.BadParameter(
+                f"no rate counts {name!r}: they count {', '.join(sorted(known))}.",
+                param_hint="--cost",
+            )
 
 
 def _options(costs: tuple[str, ...]) -> Options:
@@ -150,15 +176,23 @@ def _rate(where: str, bound: Bound, options: Options) -> Row:
 
 def _summary(config: Config, rows: list[Row]) -> str:
     """Return what all of the account's limits together mean."""
-    own = [row for row in rows if row.where == ACCOUNT]
+    own = _of_account(rows)
     if not own:
         return "There is no limit for all endpoints together."
-    at_once = min(row.at_once for row in own)
+    at_once = _most_at_once(rows)
     if at_once < 1:
         return "Such a request is refused: it costs more than a burst."
     every = max((row.every or 0.0 for row in own), default=0.0)
     pace = f", then at most one every {every:.3g} s" if every else ""
     return f"{_count(at_once)} such requests start at once{pace}; {config.limits.queue} may wait."
+
+
+def _of_account(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row.where == ACCOUNT]
+
+
+def _most_at_once(rows: list[Row]) -> float:
+    return min((row.at_once for row in _of_account(rows)), default=math.inf)
 
 
 def _count(number: float) -> str:

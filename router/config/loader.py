@@ -21,9 +21,9 @@ from router.config.validation import validate
 from router.hosts import is_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["load", "loads"]
+__all__ = ["load", "loads", "places_of"]
 
 NOWHERE = (0, 0)
 
@@ -59,6 +59,20 @@ def loads(
     problems.check()
     assert config is not None  # or a problem was raised above
     return config
+
+
+def places_of(path: str | os.PathLike[str], found: Iterable[str]) -> dict[str, str]:
+    """Return `:line:column` of each `key: sentence` whose key stands in the file at `path`."""
+    problems = Problems("")
+    root = _tree(_content(os.fsdecode(path), problems), problems)
+    places = {}
+    for text in found:
+        first = text.partition(": ")[0].partition(",")[0]
+        keys = [int(key) if key.isdigit() else key for key in first.split(".")]
+        node = find(root, tuple(keys))
+        if node is not None and node is not root:
+            places[text] = ":{}:{}".format(*node.place)
+    return places
 
 
 def _content(name: str, problems: Problems) -> bytes:

@@ -2,7 +2,7 @@
 
 Rule 1: pure. The share is the rate over the number of processes as last known, and begins with its
         share of the burst; what it spent stays known from one outage to the next.
-Rule 2: what is spent so is owed to the fleet, at most two bursts of it: more is forgiven.
+Rule 2: what is spent so is owed to the fleet; the store knows how much of it had room in the rate.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from router.limits.gcra import NEVER_SPENT, Gcra
 from router.units import Rate
 
 __all__ = ["Alone"]
-
-MOST_OWED = 2.0
 
 
 class Alone:
@@ -42,18 +40,14 @@ class Alone:
         if self._gcra.wait(self._tat, now, min(cost, self._gcra.burst)) > 0:
             return False
         self.spend(cost, now)
-        self.owe(cost)
         return True
 
     def spend(self, cost: float, now: float) -> None:
         """Spend without asking."""
+        self.debt += cost
         self._tat = self._gcra.spend(self._tat, now, cost)
 
     def undo(self, cost: float) -> None:
         """Take back what was not used."""
         self.debt = max(0.0, self.debt - cost)
         self._tat -= cost * self._gcra.interval
-
-    def owe(self, cost: float) -> None:
-        """Note what the fleet has to be told."""
-        self.debt = min(self.debt + cost, MOST_OWED * self._burst)

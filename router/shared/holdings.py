@@ -99,7 +99,7 @@ async def _ask(store: Store, keys: Keys, limits: Limits) -> Fleet:
     if limits.concurrency is not None:
         kept.append(Kept(None, await _holdings(store, keys.permits(MAIN))))
     for number, bound in enumerate(limits.bounds):
-        _, hungry, ends, held = keys.rate(name_of(number, bound))
+        _, hungry, ends, held, _ = keys.rate(name_of(number, bound))
         kept.append(Kept(bound, await _holdings(store, (ends, held, hungry))))
     return Fleet(await _holdings(store, (keys.members(),)), tuple(kept))
 

@@ -34,10 +34,11 @@ class Keys:
 
     name: str
 
-    def rate(self, name: str) -> tuple[str, str, str, str]:
-        """Return a rate's: its state, the hungry, ends of leases, units by holder."""
-        tat, hungry, ends, held = self._of(f"rate:{name}", "tat", "hungry", "ends", "held")
-        return tat, hungry, ends, held
+    def rate(self, name: str) -> tuple[str, str, str, str, str]:
+        """Return a rate's: its state, the hungry, ends of leases, units by holder, idle time."""
+        whats = ("tat", "hungry", "ends", "held", "idle")
+        tat, hungry, ends, held, idle = self._of(f"rate:{name}", *whats)
+        return tat, hungry, ends, held, idle
 
     def permits(self, name: str) -> tuple[str, str, str]:
         """Return those of permits: ends of leases, permits by holder, the hungry."""

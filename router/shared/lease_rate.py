@@ -27,7 +27,8 @@ class Wish:
     Attributes:
         want: units, each as soon as it is due.
         lump: units for one dear request, all at once; in place of `want`.
-        change: units that were spent without leave, less those that go back.
+        change: units that were used beyond what was taken, less those that go back.
+        debt: units that the share spent in an outage.
         known: whether this process has spent of late, so that the server should know the state.
         pending: units of a lump that is held, and the seconds until they are due.
         held: units that are held in all, and the seconds until they are stale.
@@ -36,6 +37,7 @@ class Wish:
     want: float
     lump: float
     change: float
+    debt: float
     known: bool
     pending: tuple[float, float] = (0.0, 0.0)
     held: tuple[float, float] = (0.0, 0.0)
@@ -67,7 +69,7 @@ async def exchange(
     asked = (wish.want, wish.lump, wish.change, int(wish.known), hungry_for * MICRO)
     pending = (wish.pending[0], wish.pending[1] * MICRO)
     held = (wish.held[0], wish.held[1] * MICRO, term.hold * MICRO)
-    answer = await store.call(RATE, keys, (*rate, holder, *asked, *pending, *held))
+    answer = await store.call(RATE, keys, (*rate, holder, *asked, *pending, *held, wish.debt))
     try:
         granted, first, wait, anew = map(float, answer)
     except (TypeError, ValueError):

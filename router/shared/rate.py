@@ -44,6 +44,8 @@ SHORTEST_NAP = 0.002
 ANSWER_WITHIN = 0.001
 """What a request is told that an answer takes: whoever has less time is refused unasked."""
 TOO_LATE = 0.8
+MOST_OWED = 2.0
+"""Bursts of what requests used beyond what they had taken: more is forgiven."""
 """The part of `hold` after which an answer is of no use."""
 LONGEST_NAP = 0.5
 FAILED_NAP = 0.02
@@ -60,7 +62,7 @@ class SharedRate:
         rate: Rate,
         burst: int,
         *,
-        keys: tuple[str, str, str, str],
+        keys: tuple[str, str, str, str, str],
         store: Store,
         member: Member,
         every: float = 0.1,
@@ -98,6 +100,7 @@ class SharedRate:
         self.alone = False
         """Whether the share serves in place of the fleet's rate."""
         self._share = Alone(self._rate, self._burst)
+        self._owed = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._waking = False
@@ -184,9 +187,13 @@ class SharedRate:
     def spend(self, cost: float, now: float) -> None:
         """Take what was used beyond what was taken: it is owed, and all wait for it."""
         with self._lock:
-            self._share.owe(cost)
             if self.alone:
                 self._share.spend(cost, now)
+            else:
+                self._owe(cost)
+
+    def _owe(self, cost: float) -> None:
+        self._owed = min(self._owed + cost, MOST_OWED * self._burst)
 
     def left(self, now: float) -> float:
         """Return the units that this process has leased and not spent."""
@@ -249,17 +256,19 @@ class SharedRate:
             if self.alone and self._late:  # what would come is not spent
                 want, lump = 0, 0.0
             pending = self._stock.offer(now)
-            if not (lump or want or given_up or pending[0] or self._share.debt or self.alone):
+            owed, self._owed = self._owed, 0.0
+            debt, self._share.debt = self._share.debt, 0.0
+            if not (lump or want or given_up or pending[0] or owed or debt or self.alone):
                 return None
-            change, self._share.debt = self._share.debt - given_up, 0.0
             known = self.alone or now - self._granted_at < KNOWN_FOR
             held = self._stock.left(now), self._stock.stale_in(now)
-            return Wish(want, math.ceil(lump), change, known, pending, held)
+            return Wish(want, math.ceil(lump), owed - given_up, debt, known, pending, held)
 
     def _failed(self, wish: Wish) -> None:
         """Serve the share from now on; what was reported in vain is reported again."""
         with self._lock:
-            self._share.owe(max(0.0, wish.change))
+            self._owe(max(0.0, wish.change))
+            self._share.debt += wish.debt
             if self._store.starting:
                 return
             first, self.alone = not self.alone, True
@@ -299,4 +308,4 @@ class SharedRate:
             units = self._stock.give_up(0.0, self._clock())
         if units > 0:
             with contextlib.suppress(StoreError, asyncio.CancelledError):
-                await self._ask(Wish(0, 0, -units, known=False))
+                await self._ask(Wish(0, 0, -units, debt=0.0, known=False))

@@ -34,10 +34,26 @@ local holder, want, lump = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local change, known, hungry_for = tonumber(ARGV[7]), ARGV[8] == '1', tonumber(ARGV[9])
 local tat = tonumber(redis.call('GET', KEYS[1]) or '')
 if tat ~= tat then tat = nil end  -- NaN: nobody would ever be granted anything
+local idle = tonumber(redis.call('GET', KEYS[5]) or '') or 0
+if not (idle > 0) then idle = 0 end
+local debt = tonumber(ARGV[15]) * interval
+local paid = math.min(debt, idle)  -- it was spent when the rate had room for it
+local function keep(lapse)
+  if lapse > math.max(idle - paid, burst * interval) then
+    redis.call('SET', KEYS[5], string.format('%.0f', lapse), 'PX', 5000)
+  end
+end
 if not tat then  -- forgotten: full for a newcomer, empty for who has spent of it
   tat = known and now + burst * interval or 0
+  redis.call('SET', KEYS[5], '1e15', 'PX', 5000)  -- whatever was spent, nobody can tell any more
 else
-  tat = tat + change * interval
+  if paid > 0 then redis.call('SET', KEYS[5], string.format('%.0f', idle - paid), 'KEEPTTL') end
+  local most = math.max(tat + change * interval, now) + 2 * burst * interval
+  tat = math.min(tat + change * interval + debt - paid, most)
+  if debt > 0 then  -- others have spent too, and have yet to tell: no burst for now
+    keep(now - tat)
+    tat = math.max(tat, now + burst * interval)
+  end
 end
 tat = math.min(tat, now + ahead + 4 * burst * interval)  -- a server's clock may be set back
 local size, held_due, anew = tonumber(ARGV[10]), now + ARGV[11], 0
@@ -66,38 +82,48 @@ elseif room >= 1 and want > 0 then
   first = due + (1 - burst) * interval
 end
 if granted > 0 then
+  if tat > 0 then keep(now - tat) end
   tat = due + granted * interval
 elseif want + lump > 0 then
   wait = due + (1 - burst) * interval - ahead - now
 end
 local left = math.ceil(math.max(0, tat - now) / 1000) + 60000
 if tat > 0 then redis.call('SET', KEYS[1], string.format('%.3f', tat), 'PX', left) end
-for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now)) do
-  redis.call('HDEL', KEYS[4], gone)
-  redis.call('ZREM', KEYS[3], gone)
-end
 if anew == 1 then had = had - size end
 if granted > 0 then had_until = math.max(had_until, tat - burst * interval + hold, now + hold) end
-if had + granted > 0 then
-  redis.call('HSET', KEYS[4], holder, had + granted)
-  redis.call('ZADD', KEYS[3], had_until, holder)
-else
-  redis.call('HDEL', KEYS[4], holder)
-  redis.call('ZREM', KEYS[3], holder)
+local function there(key, type)  -- another's value is left alone
+  local is = redis.call('TYPE', key).ok
+  return is == type or is == 'none'
 end
-redis.call('PEXPIRE', KEYS[3], left)
-redis.call('PEXPIRE', KEYS[4], left)
+if there(KEYS[3], 'zset') and there(KEYS[4], 'hash') then
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now)) do
+    redis.call('HDEL', KEYS[4], gone)
+    redis.call('ZREM', KEYS[3], gone)
+  end
+  if had + granted > 0 then
+    redis.call('HSET', KEYS[4], holder, had + granted)
+    redis.call('ZADD', KEYS[3], had_until, holder)
+  else
+    redis.call('HDEL', KEYS[4], holder)
+    redis.call('ZREM', KEYS[3], holder)
+  end
+  redis.call('PEXPIRE', KEYS[3], left)
+  redis.call('PEXPIRE', KEYS[4], left)
+end
 return {granted, string.format('%.0f', first - now), string.format('%.0f', wait), anew}
 """
 )
 """Leases units of a rate: GCRA, in which a unit may be taken before it is due, but not spent.
 
-KEYS: the theoretical arrival time, the hungry, ends of leases, units by holder (the last two are
-for those who look). ARGV: microseconds of one unit, burst, microseconds ahead, holder, units
-wanted, units wanted at once, units spent without leave (or returned: negative), whether the holder
-knows of an earlier state, microseconds for which it counts as hungry, units that it holds as a lump
-and microseconds until those are due: given anew if that is earlier; units that it holds in all,
-microseconds until those are stale, and after which one is that is due now.
+KEYS: the theoretical arrival time, the hungry, ends of leases, units by holder (these two are for
+those who look), idle microseconds. ARGV: microseconds of one unit, burst, microseconds ahead,
+holder, units wanted, units wanted at once, units used without leave (or returned: negative),
+whether the holder knows of an earlier state, microseconds for which it counts as hungry, units that
+it holds as a lump and microseconds until those are due: given anew if that is earlier; units that
+it holds in all, microseconds until those are stale, and after which one is that is due now; units
+that its share spent in an outage.
+Idle time that a grant discards is kept for five seconds: who comes back later has spent meanwhile
+what the rate had room for, and its debt is charged to that first; of the rest, two bursts at most.
 Returns units granted, microseconds until the first of them (or the lump) is due, and until asking
 is worth while, and whether they take the place of the lump that was held.
 """

@@ -4,8 +4,8 @@ Rule 1: who calls waits at most `timeout` seconds. A call in vain closes the sto
         fail at once, until a ping of its own found that it answers, and quickly.
 Rule 2: a script goes by its hash; a server that lost it (NOSCRIPT) is sent the text.
 Rule 3: an error's text is foreign and may quote a key or a credential: only its kind is passed on.
-Rule 4: an outage is told once, and so is its end. One call in vain is none: a ping has to fail too,
-        or another call soon after.
+Rule 4: an outage is told once, and so is its end, when all went well for a second. One call in vain
+        is none: a ping has to fail too, or another call soon after.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from router.shared.connect import close_client, make_client
+from router.shared.connect import close_client, drop_idle, make_client, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +35,14 @@ KINDS = {
     "ReadOnlyError": "READONLY",
 }
 """redis-py's own names, which stand where it took the server's code away."""
+REMEDIES = {
+    "NOPERM": "give its user the rights that docs/fleet.md names",
+    "NOAUTH or WRONGPASS": "look at the user and the password in share.url",
+    "NOAUTH": "write a user and a password into share.url",
+    "MasterNotFoundError": "no Sentinel knows a master of that name: look at share.url",
+}
+STEADY = 1.0
+"""Seconds without a failure after which an outage is over for who reads the log."""
 RECONNECT_WITHIN = 2.0
 FIRST_PING_WITHIN = 0.25
 SOON = 5.0
@@ -90,6 +98,8 @@ class Store:
             note: hears of outages and is quick.
         """
         self._url = url
+        self.where = where(url)
+        """Its host and port."""
         self._name = name
         self._note = note
         self.timeout = timeout
@@ -99,7 +109,7 @@ class Store:
         """What kind of trouble there is, until it is over."""
         self._told = False
         self._odd: set[str] = set()
-        self._failed_at = -math.inf
+        self._failed_at = self._up_since = -math.inf
         self.up = False
         """Whether the last call or ping went well."""
 
@@ -120,7 +130,7 @@ class Store:
         while True:
             await self._connect(within)
             self._broken.clear()
-            self.up = True
+            self.up, self._up_since = True, asyncio.get_running_loop().time()
             await self._broken.wait()
             within = FIRST_PING_WITHIN
 
@@ -133,6 +143,7 @@ class Store:
     async def _connect(self, within: float) -> None:
         """Ping until an answer comes, and the next one comes in time."""
         pause = FIRST_PAUSE
+        await drop_idle(self._client)
         while True:
             try:
                 await self._ask(self._probe, within)
@@ -214,9 +225,11 @@ class Store:
     def _tell(self) -> None:
         if not self._told:
             self._told = True
+            remedy = REMEDIES.get(str(self.trouble).partition(",")[0])
             self._note(
-                f"the shared store fails ({self.trouble}): "
+                f"the shared store at {self.where} fails ({self.trouble}): "
                 "this process goes on with its share of the limit"
+                + (f"; {remedy}" if remedy else "")
             )
 
     def _tell_odd(self, key: str, kind: str) -> None:
@@ -226,9 +239,9 @@ class Store:
 
     def _recovered(self) -> None:
         self.trouble = None
-        if self._told:
+        if self._told and asyncio.get_running_loop().time() - self._up_since > STEADY:
             self._told = False
-            self._note("the shared store is back")
+            self._note(f"the shared store at {self.where} is back")
 
 
 def _kind(error: Exception) -> str:

@@ -46,12 +46,15 @@ __all__ = ["SharedToken", "token_part"]
 TURN = 2.0  # seconds; renewed
 RENEW_EVERY = 0.5
 LOOK_EVERY = 0.05
+LOOK_AGAIN = 0.005
 LAST_AT_LEAST = 1.0
 REST = 1.0
 SAVE_WITHIN = 2.0
 SAVE_EVERY = 0.1
 KEEP_REFRESH_TOKEN = 30 * 86400.0
 MILLI, MICRO = 1e3, 1e6
+UNITS = {b"token": MICRO, b"failed": MILLI, b"wait": MILLI}
+"""In a second, of the length of time that an answer of each kind holds."""
 
 
 def token_part(settings: TokenSettings) -> str:
@@ -147,8 +150,7 @@ class SharedToken:
                 raise TokenError(
                     "the token request of another process has just failed", retry_after=claimed.left
                 )
-            if claimed.kind == "wait":
-                await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(LOOK_EVERY if claimed.kind == "wait" else LOOK_AGAIN)
         raise TokenError("another process holds the turn to fetch a token for too long")
 
     def _place(self, form: TokenForm) -> Place:
@@ -177,9 +179,9 @@ class SharedToken:
             kind, fence, left, sealed = map(_bytes, answer)
             if kind == b"turn":
                 return Claimed("turn", _text(fence), 0.0, _text(left), sealed)
-            unit = MICRO if kind == b"token" else MILLI
+            unit = UNITS[kind]
             return Claimed(_text(kind), _text(fence), float(left) / unit, _text(fence), sealed)
-        except (TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):
             raise StoreError(NONSENSE) from None
 
     def _opened(self, place: Place, claimed: Claimed, form: TokenForm) -> Grant | None:

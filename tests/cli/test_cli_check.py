@@ -52,11 +52,11 @@ def test_every_error_stands_on_a_line_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
-        ("limits: {share: 'mysql://u:planted-secret@h'}", ["limits.share: write redis://"]),
-        ("tls: {ca: /nowhere/ca.pem}", ["tls.ca: /nowhere/ca.pem cannot be read as PEM"]),
+        ("limits: {share: 'mysql://u:planted-secret@h'}", ["2:17: limits.share: write redis://"]),
+        ("tls: {ca: /nowhere/ca.pem}", ["2:11: tls.ca: /nowhere/ca.pem cannot be read as PEM"]),
         (
             "share: {url: 'redis+sentinel://h'}\ntls: {cert: /nowhere/me.pem}",
-            ["share.url: name the service", "tls.cert"],
+            ["2:14: share.url: name the service", "3:13: tls.cert"],
         ),
     ],
     ids=["share", "ca", "share and cert"],
@@ -72,7 +72,7 @@ def test_what_the_start_would_refuse_is_an_error(
     lines = done.stderr.splitlines()
     assert len(lines) == len(problems)
     for line, problem in zip(lines, problems, strict=True):
-        assert line.startswith(f"{file}: {problem}")
+        assert line.startswith(f"{file}:{problem}")
     assert "planted-secret" not in done.output
 
 
@@ -146,7 +146,7 @@ def test_a_refused_configuration_is_told_with_its_file(command: str, tmp_path: P
     done = run(command, file)
 
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"{file}: limits.share: write redis://")
+    assert done.stderr.startswith(f"{file}:2:17: limits.share: write redis://")
 
 
 def test_a_certificate_that_is_missing_ends_a_probe_with_one_sentence(tmp_path: Path) -> None:
@@ -155,7 +155,8 @@ def test_a_certificate_that_is_missing_ends_a_probe_with_one_sentence(tmp_path: 
     done = run("probe", file)
 
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr == f"{file}: tls.ca: /nowhere/ca.pem cannot be read as PEM: check the file\n"
+    sentence = "tls.ca: /nowhere/ca.pem cannot be read as PEM: check the file"
+    assert done.stderr == f"{file}:2:11: {sentence}\n"
 
 
 def test_an_endpoint_without_the_others_variables_is_warned_of(tmp_path: Path) -> None:

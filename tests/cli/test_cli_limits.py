@@ -22,10 +22,10 @@ limits:
 TABLE = """\
 for               limit  of         burst  at once  then
 all endpoints        20  under way      -       20  when one is back
-all endpoints    60/60s  requests       6        6  one every 1 s
-all endpoints  40000/60s  tokens      8000        6  one every 1.8 s
+all endpoints    60/minute  requests       6        6  one every 1 s
+all endpoints  40000/minute  tokens      8000        6  one every 1.8 s
 eu                    3  under way      -        3  when one is back
-eu                 5/1s  requests       1        1  one every 0.2 s
+eu                 5/s  requests       1        1  one every 0.2 s
 
 6 such requests start at once, then at most one every 1.8 s; 10000 may wait.
 """
@@ -56,7 +56,22 @@ def test_the_json_holds_the_same_and_a_look_at_the_limiter(tmp_path: Path) -> No
 def test_a_request_that_costs_too_much_is_told(tmp_path: Path) -> None:
     asked = "limits", written(tmp_path, ROUTES), "--cost", "tokens=9000"
     assert "refused: it costs more than a burst" in run(*asked).stdout
+    assert (run(*asked).exit_code, run(*asked, "--json").exit_code) == (1, 1)
     assert "limits.burst" in json.loads(run(*asked, "--json").stdout)["peek"]["refused"]
+
+
+def test_a_cost_that_no_rate_counts_is_refused(tmp_path: Path) -> None:
+    done = run("limits", written(tmp_path, ROUTES), "--cost", "tokns=1")
+    assert done.exit_code == 2
+    assert "no rate counts 'tokns': they count requests, tokens" in done.stderr
+
+
+def test_where_limits_are_shared_it_says_that_redis_was_not_asked(tmp_path: Path) -> None:
+    text = f"{ROUTES}share: {{url: 'redis://:planted@127.0.0.1:1'}}\n"
+    done = run("limits", written(tmp_path, text))
+    assert "--fleet" in done.stdout
+    assert "planted" not in done.stdout
+    assert "--fleet" not in run("limits", written(tmp_path, ROUTES)).stdout
 
 
 def test_where_there_is_no_limit_it_says_so(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redis_server import FAKETIME, redis_server
+from redis_server import FAKED, FAKETIME, redis_server
 from sharing_bench import bench, nap, until, workers, worst_term
 
 from router.testing.oauth import TokenServer
@@ -158,7 +158,6 @@ def tokens(server: RedisServer, processes: int) -> Iterator[Figure]:
 
 def figures(seconds: float, processes: int) -> Iterator[Figure]:
     """Measure everything, each on a server of its own."""
-    fake = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     jobs: list[Callable[[RedisServer], Iterator[Figure]]] = [
         lambda server: rate(server, "4 processes", [{}] * 4, seconds),
         lambda server: one_killed(server, seconds),
@@ -166,7 +165,7 @@ def figures(seconds: float, processes: int) -> Iterator[Figure]:
         lambda server: tokens(server, processes),
     ]
     if FAKETIME.exists():
-        shifted = [{**fake, "FAKETIME": shift} for shift in SHIFTS]
+        shifted = [{**FAKED, "FAKETIME": shift} for shift in SHIFTS]
         jobs.insert(1, lambda server: rate(server, "4, clocks -1 h and +1 h", shifted, seconds))
     for job in jobs:
         with tempfile.TemporaryDirectory() as home, redis_server(Path(home)) as server:

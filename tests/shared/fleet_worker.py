@@ -97,20 +97,27 @@ def turn(url: str, key: str, seconds: float) -> None:
 
 
 def routed(
-    url: str, endpoint: str, *, limits: Any, token: Any, threads: int, seconds: float
+    url: str,
+    endpoint: str,
+    *,
+    limits: Any,
+    token: Any,
+    threads: int,
+    seconds: float,
+    enough: int | None = None,
 ) -> None:
-    """Send requests through a Router of its own; say how many were answered."""
+    """Send requests through a Router of its own, until `enough`; say how many were answered."""
     config = Config(
         endpoints=(Endpoint(url=endpoint),),
         limits=Limits(**limits),
         token=None if token is None else TokenSettings(**token),
-        share=ShareSettings(url=Secret(url), key=Secret("the fleet's")),
+        share=ShareSettings(url=Secret(url), key=Secret("the fleet's"), timeout=1.0),
     )
-    answered = []
+    answered: list[int] = []
 
     def work(client: router.Client, until: float) -> None:
         with contextlib.suppress(router.LimitError, router.DeadlineError):
-            while (left := until - time.monotonic()) > 0:
+            while (left := until - time.monotonic()) > 0 and len(answered) != enough:
                 client.get("/", extensions={"router": Options(deadline=left)}).raise_for_status()
                 answered.append(1)
 

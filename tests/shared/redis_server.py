@@ -20,9 +20,15 @@ from router.testing.redis_server import PROGRAM
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FAKETIME", "PROGRAM", "RedisServer", "free_port", "redis_server"]
+__all__ = ["FAKED", "FAKETIME", "PROGRAM", "RedisServer", "free_port", "redis_server"]
 
 FAKETIME = Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1")
+FAKED = {
+    "LD_PRELOAD": str(FAKETIME),
+    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # the fix ends waits for the GIL at once: threads thrash
+}
+"""The environment that fakes the wall clock; FAKETIME says by how much."""
 WITHOUT_TLS = "Failed finding TLS support"
 
 

@@ -38,6 +38,8 @@ TOKENS = TokenSettings(url="https://auth.test/token", client_id="c", client_secr
 FORM = TokenForm(grant="client_credentials")
 AN_HOUR = "3600000000"
 NINES = "9" * 400
+ANOTHERS = "redis.call('DEL', KEYS[1]) redis.call('RPUSH', KEYS[1], 'another')"
+"""In one: between two commands a process would write its own again."""
 
 
 @pytest.fixture
@@ -135,7 +137,7 @@ def test_an_absurd_time_in_a_rates_key_stops_nobody(server: RedisServer, tat: st
         made.start()
         spend_for(rate, 0.3)
         server.cli("set", TAT, tat)
-        assert LIMIT / 2 <= len(spend_for(rate, 1.5)) <= 1.5 * LIMIT + 2 * BURST
+        assert 0.8 * LIMIT / 2 <= len(spend_for(rate, 0.8)) <= 0.8 * LIMIT + 2 * BURST
         assert not rate.alone
 
 
@@ -146,8 +148,7 @@ def test_a_rates_key_of_another_type_leaves_the_share_and_is_told_once(
         rate, permits = made.sharing.rate(Rate(LIMIT, 1), BURST), made.sharing.permits(PERMITS)
         made.start()
         spend_for(rate, 0.3)
-        server.cli("del", TAT)
-        server.cli("rpush", TAT, "another's")
+        server.cli("eval", ANOTHERS, "1", TAT)
         assert LIMIT / 2 <= len(spend_for(rate, 1.0)) <= LIMIT + 2 * BURST
         assert rate.alone
         until(lambda: takes(permits) and not permits.alone)
@@ -306,8 +307,8 @@ def test_answers_that_make_no_sense_leave_each_its_share(answer: bytes) -> None:
         process_rate: SharedRate = made.sharing.rate(Rate(LIMIT, 1), BURST)
         permits = made.sharing.permits(PERMITS)
         made.start(wait=False)
-        spent = len(spend_for(process_rate, 0.8))
-        assert LIMIT / 4 <= spent <= LIMIT + 2 * BURST
+        spent = len(spend_for(process_rate, 0.5))
+        assert LIMIT / 8 <= spent <= LIMIT / 2 + 2 * BURST
         assert until(lambda: takes(permits)) < 2.0
         assert fetched(made, []).access_token.reveal() == "token-0"
         assert len(made.notes) < 20

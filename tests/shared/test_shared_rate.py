@@ -43,8 +43,8 @@ def test_a_process_spends_the_rate_and_the_burst_and_no_more(server: RedisServer
     with bench(server.url) as made:
         rate = made.sharing.rate(Rate(100, 1), 10)
         made.start()
-        spent = spend_for(rate, 2.0)
-        assert 0.97 * 200 <= len(spent) <= 200 + 10
+        spent = spend_for(rate, 1.0)
+        assert 0.9 * 100 <= len(spent) <= 100 + 10
         assert made.notes == []
 
 
@@ -113,8 +113,8 @@ def test_dear_requests_spend_as_much_as_cheap_ones(server: RedisServer) -> None:
     with bench(server.url) as made:
         rate = made.sharing.rate(Rate(100, 1), 10)
         made.start()
-        spent = spend_for(rate, 2.0, cost=4.0)
-        assert 0.85 * 200 <= 4 * len(spent) <= 200 + 15
+        spent = spend_for(rate, 1.0, cost=4.0)
+        assert 0.75 * 100 <= 4 * len(spent) <= 100 + 15
 
 
 def test_what_is_given_back_is_spent_again(server: RedisServer) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LIMIT, BURST = 100, 10
+SECONDS = 0.8
 NO_OUTAGE = 5.0
 """Seconds to wait for Redis: so the share never serves, and all comes from leases."""
 SOON = 0.3
@@ -68,9 +69,9 @@ def test_the_bound_holds_however_late_the_answers(
     with delayed(server, seconds, NO_OUTAGE) as made:
         rate = made.sharing.rate(Rate(LIMIT, 1), BURST)
         made.start()
-        spent = spend_for(rate, 2.0, cost=cost)
+        spent = spend_for(rate, SECONDS, cost=cost)
         assert worst_term(spent, LIMIT, cost) <= BURST + 1e-6
-        assert len(spent) * cost >= LIMIT / 2
+        assert len(spent) * cost >= LIMIT / 4
 
 
 def test_answers_that_come_too_late_leave_it_to_the_share(server: RedisServer) -> None:

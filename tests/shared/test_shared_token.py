@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from router.shared.token import SharedToken
 
-PROCESSES = int(os.environ.get("SHARED_TOKEN_PROCESSES", "16"))
+PROCESSES = int(os.environ.get("SHARED_TOKEN_PROCESSES", "10"))
 """Sixty-four show what is claimed; the gate has not that much memory."""
 KEY = "a key that only the fleet knows"
 SETTINGS = TokenSettings(

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from wire_kinds import OVER_EACH_WIRE, WIRES, is_of_threads
+from wire_kinds import OVER_EACH_WIRE, WIRES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,19 +28,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("wire", WIRES, indirect=True)
 
 
-def _is_twice(item: pytest.Item) -> bool:
-    """Return whether a test of a client for threads was already collected over another wire."""
-    called = getattr(item, "callspec", None)
-    given = {} if called is None else dict(called.params)
-    return given.pop("wire", WIRES[0]) != WIRES[0] and is_of_threads(item.path.stem, given.values())
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what depends on real time once more if it failed: a busy machine has its luck.
 
     A rerun is counted in the summary. All other tests are deterministic, and have one try.
     """
-    items[:] = [item for item in items if not _is_twice(item)]
     for item in items:
         if item.path.parent.name in REAL_TIME:
             item.add_marker(pytest.mark.flaky(reruns=1))

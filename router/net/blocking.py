@@ -179,6 +179,10 @@ class BlockingStream:
         self._sever()  # closing alone wakes nobody who still reads
         self._sock.close()
 
+    def leave(self) -> None:
+        """Close it for this process alone, which was forked from the one that opened it."""
+        self._sock.close()
+
     def get_extra_info(self, info: str) -> Any:
         """Return what the core and its users ask a connection for."""
         if info == "is_readable":

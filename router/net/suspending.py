@@ -73,6 +73,7 @@ class SuspendingStream:
 
     def __init__(self, inbox: Inbox | Tunnel, core: Any) -> None:
         self._inbox = inbox
+        self.asked = self  # what a caller gets to ask: threads get another one
         self.sever = inbox.sever
         self._core = core
         self._tls = inbox.tls if isinstance(inbox, Tunnel) else None

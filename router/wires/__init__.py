@@ -3,6 +3,7 @@
     interface   what a wire is, for threads and for tasks
     core        pools over the family's own core, httpcore or httpcore2
     fast        connections of our own, whose answers aiohttp's parser reads
+    loops, threads    pools apart for each event loop, and pools that all threads share
     choice      which wire takes a request; what ports see
 
 Rule 1: a connection goes to `endpoint.address` where that is set; Host and the TLS name stay the

@@ -21,8 +21,6 @@ from router.wires.bounds import MOST_HEAD
 from router.wires.framing import Chunked, Sized, UntilTheEnd
 
 if TYPE_CHECKING:
-    import asyncio
-
     from router.wires.framing import Framing
 
 __all__ = ["Reading"]
@@ -37,6 +35,8 @@ TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 BREAKS_OFF = "Server disconnected without sending a response."
 CUT = "peer closed connection without sending complete message body"
 NO_HEAD = "the head of the answer is not valid HTTP/1.1"
+NO_LOOP: Any = object()
+"""A parser of heads makes no use of a loop; without any it would look for one."""
 NO_BODY = "the body of the answer is not valid HTTP/1.1"
 
 
@@ -63,12 +63,12 @@ class Reading:
         "spoiled",
     )
 
-    def __init__(self, core: Any, method: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, core: Any, method: str) -> None:
         self._core = core
         self._method = method
         self._parser = HttpResponseParser(
             None,
-            loop,
+            NO_LOOP,
             PART,
             max_line_size=MOST_HEAD,
             max_headers=MOST_HEADERS,

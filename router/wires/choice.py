@@ -1,10 +1,9 @@
 """Which wire takes a request, and what of an answer is the same over each: what ports see.
 
 Rule 1: an endpoint's own word goes before the configuration's; `auto` is the fastest wire that can
-        do what is asked: aiohttp's for tasks over HTTP/1.1 where it is installed, else the core.
-Rule 2: threads have the core alone.
-Rule 3: what needs the core goes over the core: HTTP/2, and requests whose caller traces it.
-Rule 4: a cancelled task stops where it is; what the core left open of it is closed (`sweep`).
+        do what is asked: aiohttp's over HTTP/1.1 where it is installed, else the core.
+Rule 2: what needs the core goes over the core: HTTP/2, and requests whose caller traces it.
+Rule 3: a cancelled task stops where it is; what the core left open of it is closed (`sweep`).
 """
 
 from __future__ import annotations
@@ -14,12 +13,10 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
-from dataclasses import replace
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
 from router.call import Answer
-from router.errors import ConfigError
 from router.straight import straight
 from router.wires.core import CoreTasks, CoreThreads
 from router.wires.exchange import Body
@@ -54,11 +51,36 @@ def aiohttp_problem() -> str | None:
     return None
 
 
-class _Reads:
-    """What both kinds do: tell what an error of a body means."""
+class _Wires:
+    """What both kinds do: choose, and tell what an error of a body means."""
 
-    def __init__(self, family: Family) -> None:
+    _fast_kind = ""
+    core: Any
+
+    def __init__(self, family: Family, tls: Callable[[], ssl.SSLContext], config: Config) -> None:
         self._family = family
+        self._tls = tls
+        self._auto = "httpx" if config.http2 or aiohttp_problem() else "aiohttp"
+        self._usual = config.wire
+        words = {config.wire, *(endpoint.wire for endpoint in config.endpoints)}
+        if "aiohttp" in {self._meant(word) for word in words}:
+            _ = self.fast  # importing it takes long, and here no request waits
+
+    def _meant(self, word: str | None) -> str:
+        word = word or self._usual
+        return self._auto if word == "auto" else word
+
+    @functools.cached_property
+    def fast(self) -> Any:
+        """The wire over aiohttp."""
+        kind = getattr(importlib.import_module(FAST), self._fast_kind)
+        return kind(self._family, self._tls)
+
+    def _wire(self, request: Outgoing) -> Any:
+        """Return the wire of a request."""
+        if self._meant(request.endpoint.wire) == "aiohttp" and "trace" not in request.extensions:
+            return self.fast
+        return self.core
 
     def _failed(self, error: Exception) -> None:
         failure = self._family.failure(error)
@@ -66,34 +88,39 @@ class _Reads:
             raise failure from error
 
 
-class Wires(_Reads):
+class Wires(_Wires):
     """The wires of a client whose requests are sent by threads."""
 
-    def __init__(self, family: Family, tls: Callable[[], ssl.SSLContext], config: Config) -> None:
-        """Take the means.
+    _fast_kind = "FastThreads"
 
-        Raises:
-            ConfigError: a wire is asked for that threads do not have.
-        """
-        super().__init__(family)
-        if config.asks_for_aiohttp:
-            raise ConfigError(
-                "wire: aiohttp is for asynchronous clients: leave it out, or write auto"
-            )
+    def __init__(self, family: Family, tls: Callable[[], ssl.SSLContext], config: Config) -> None:
+        super().__init__(family, tls, config)
         self.core = CoreThreads(family, tls, http2=config.http2)
-        self.send = self.core.send
-        self.close = self.core.close
+
+    def send(self, request: Outgoing) -> Answer:
+        """Send and return the response with its body unread; raise SendFailure."""
+        answer: Answer = self._wire(request).send(request)
+        return answer
+
+    def close(self) -> None:
+        """Close every connection; what still waits for its turn is not sent."""
+        self.core.close()
+        if "fast" in self.__dict__:
+            self.fast.close()
 
     def read(self, answer: Answer) -> Answer:
         """Read the whole body, close, and return the answer in memory; raise SendFailure."""
-        try:
-            content = b"".join(answer.stream)
-        except Exception as error:
-            self._failed(error)
-            raise
-        finally:
-            answer.stream.close()
-        return replace(answer, stream=None, content=content)
+        stream = answer.stream
+        content = stream.whole() if isinstance(stream, Body) else None
+        if content is None:
+            try:
+                content = b"".join(stream)
+            except Exception as error:
+                self._failed(error)
+                raise
+            finally:
+                stream.close()
+        return _with(answer, content)
 
     def keep(self, answer: Answer) -> Answer:
         """Read a short body, close, and return the answer in memory."""
@@ -108,34 +135,19 @@ class Wires(_Reads):
         return kept.copy_of(answer)
 
 
-class AsyncWires(_Reads):
+class AsyncWires(_Wires):
     """The wires of a client whose requests are sent by tasks."""
 
+    _fast_kind = "FastTasks"
+
     def __init__(self, family: Family, tls: Callable[[], ssl.SSLContext], config: Config) -> None:
-        super().__init__(family)
-        self._tls = tls
+        super().__init__(family, tls, config)
         self.core = CoreTasks(family, tls, http2=config.http2)
-        self._auto = "httpx" if config.http2 or aiohttp_problem() else "aiohttp"
-        self._usual = config.wire
-        words = {config.wire, *(endpoint.wire for endpoint in config.endpoints)}
-        if "aiohttp" in {self._meant(word) for word in words}:
-            _ = self.fast  # importing it takes long, and here no request waits
-
-    def _meant(self, word: str | None) -> str:
-        word = word or self._usual
-        return self._auto if word == "auto" else word
-
-    @functools.cached_property
-    def fast(self) -> Any:
-        """The wire over aiohttp."""
-        return importlib.import_module(FAST).FastTasks(self._family, self._tls)
 
     def send(self, request: Outgoing) -> Coroutine[Any, Any, Answer]:
         """Send and return the response with its body unread; raise SendFailure."""
-        if self._meant(request.endpoint.wire) == "aiohttp" and "trace" not in request.extensions:
-            sending: Coroutine[Any, Any, Answer] = self.fast.send(request)
-            return sending
-        return self.core.send(request)
+        sending: Coroutine[Any, Any, Answer] = self._wire(request).send(request)
+        return sending
 
     def sweep(self) -> None:
         """Close what a cancelled task left open."""
@@ -154,9 +166,7 @@ class AsyncWires(_Reads):
             except Exception as error:
                 self._failed(error)
                 raise
-        return Answer(
-            answer.status, answer.headers, None, answer.extensions, content, flight=answer.flight
-        )
+        return _with(answer, content)
 
     async def keep(self, answer: Answer) -> Answer:
         """Read a short body, close, and return the answer in memory."""
@@ -182,3 +192,10 @@ class AsyncWires(_Reads):
         await self.core.aclose()
         if "fast" in self.__dict__:
             await self.fast.aclose()
+
+
+def _with(answer: Answer, content: bytes) -> Answer:
+    """Return an answer whose body was read."""
+    return Answer(
+        answer.status, answer.headers, None, answer.extensions, content, flight=answer.flight
+    )

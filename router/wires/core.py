@@ -9,13 +9,10 @@ Rule 3: names, connections and streams are this package's own (`net`): their wai
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, Any
 
 from router.call import Answer
 from router.departure import Departure, LateUrl
-from router.errors import ClosedError
-from router.forks import register
 from router.net.blocking import BlockingBackend
 from router.net.pooling import guarded
 from router.net.resolver import shared_resolver
@@ -23,6 +20,7 @@ from router.net.suspending import SuspendingBackend
 from router.straight import straight
 from router.wires import bounds
 from router.wires.loops import PoolsByLoop
+from router.wires.threads import PoolsOfThreads
 
 if TYPE_CHECKING:
     import ssl
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from router.call import Outgoing, Timeouts
     from router.endpoint import Endpoint
     from router.families import Family
-    from router.wires.loops import Server
 
 __all__ = ["CoreTasks", "CoreThreads"]
 
@@ -96,18 +93,11 @@ class CoreThreads(_Pools):
         self, family: Family, tls: Callable[[], ssl.SSLContext], *, http2: bool = False
     ) -> None:
         super().__init__(family, tls, http2=http2)
-        self.reset_after_fork()
-        register(self)
-
-    def reset_after_fork(self) -> None:
-        """Leave the parent's connections to the parent."""
-        self._closed = False
-        self.pools: dict[Server, Any] = {}
-        self._lock = threading.Lock()
+        self.pools: PoolsOfThreads[Any] = PoolsOfThreads()
 
     def send(self, request: Outgoing) -> Answer:
         """Send and return the response with its body unread; raise SendFailure."""
-        pool = self.pools.get(request.endpoint.server) or self._open(request.endpoint)
+        pool = self.pools.of(request.endpoint, self._open)
         try:
             return self._answer(pool.handle_request(self._request(request)))
         except Exception as error:
@@ -117,21 +107,11 @@ class CoreThreads(_Pools):
             raise
 
     def _open(self, endpoint: Endpoint) -> Any:
-        with self._lock:
-            if self._closed:
-                raise ClosedError(bounds.CLOSED)
-            server = endpoint.server
-            if server not in self.pools:
-                kind = self._family.core.ConnectionPool
-                self.pools[server] = self._pool(kind, BlockingBackend, endpoint)
-            return self.pools[server]
+        return self._pool(self._family.core.ConnectionPool, BlockingBackend, endpoint)
 
     def close(self) -> None:
         """Close every pool; what still waits for its turn is not sent."""
-        with self._lock:
-            self._closed = True
-            pools, self.pools = list(self.pools.values()), {}
-        for pool in pools:
+        for pool in self.pools.close():
             pool.close()
 
 

@@ -10,22 +10,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from router.ports import run
 from router.wires.written import Written
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from router.call import Outgoing, Timeouts
     from router.wires.aiohttp import Reading
     from router.wires.pool import Connection, Pool
 
-__all__ = ["Body", "Switched", "write"]
+__all__ = ["BlockingBody", "BlockingSwitched", "Body", "Each", "Switched", "write"]
 
 AT_ONCE = 64 * 1024
 """Bytes: a body up to this is written together with its head."""
 PART = 64 * 1024
 
 
-async def write(stream: Any, request: Outgoing, core: Any) -> Written:
+async def write(
+    stream: Any, request: Outgoing, core: Any, parts: Callable[[Any], Any] = aiter
+) -> Written:
     """Write a request; return its head.
+
+    `parts`: returns those of a body that is no bytes, asked as a task asks.
 
     Raises:
         WriteTimeout: of the core.
@@ -37,7 +44,7 @@ async def write(stream: Any, request: Outgoing, core: Any) -> Written:
         if request.body.replayable:
             await _write_bytes(stream, b"".join(request.body.stream), written, timeout)
         else:
-            await _write_parts(stream, request.body.stream, written, timeout)
+            await _write_parts(stream, parts(request.body.stream), written, timeout)
     except core.WriteError:
         written.closes = True
     return written
@@ -57,6 +64,24 @@ async def _write_parts(stream: Any, body: Any, written: Written, timeout: float)
     async for part in body:
         await stream.write(written.framed(part), timeout)
     await stream.write(written.end(), timeout)
+
+
+class Each:
+    """The parts of a body that a thread makes, asked as a task asks."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, body: Iterable[bytes]) -> None:
+        self._parts = iter(body)
+
+    def __aiter__(self) -> Each:
+        return self
+
+    async def __anext__(self) -> bytes:
+        part = next(self._parts, None)
+        if part is None:
+            raise StopAsyncIteration
+        return part
 
 
 class Body:
@@ -126,22 +151,60 @@ class Body:
         self._let_go()
 
 
-class Switched:
-    """The stream of a connection that speaks another protocol from now on."""
+class BlockingBody(Body):
+    """The same, read by a thread over a stream that blocks."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> BlockingBody:
+        return self
+
+    def __next__(self) -> bytes:
+        reading = self._reading
+        while (data := reading.body()) is None:
+            run(self._more())
+        if not data:
+            raise StopIteration
+        return data
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._let_go()
+
+
+class _Switched:
+    """A connection that speaks another protocol from now on."""
 
     def __init__(self, stream: Any, came: bytes) -> None:
         """`came`: what was read of it already."""
         self._stream = stream
         self._came = came
         self.write = stream.write
-        self.aclose = stream.aclose
         self.start_tls = stream.start_tls
         self.get_extra_info = stream.get_extra_info
 
+    def _take(self, most: int) -> bytes:
+        data, self._came = self._came[:most], self._came[most:]
+        return data
+
+
+class Switched(_Switched):
+    """Its stream for a task."""
+
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what is there, waiting for it; nothing at the end."""
-        if not self._came:
-            data: bytes = await self._stream.read(max_bytes, timeout)
-            return data
-        data, self._came = self._came[:max_bytes], self._came[max_bytes:]
-        return data
+        return self._take(max_bytes) or await self._stream.read(max_bytes, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class BlockingSwitched(_Switched):
+    """Its stream for a thread."""
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return what is there, waiting for it; nothing at the end."""
+        return self._take(max_bytes) or self._stream.read(max_bytes, timeout)
+
+    def close(self) -> None:
+        self._stream.close()

@@ -15,7 +15,27 @@ if TYPE_CHECKING:
 
     from router.call import Answer, Outgoing
 
-__all__ = ["TaskWire", "ThreadWire"]
+__all__ = ["Stream", "TaskWire", "ThreadWire"]
+
+
+class Stream(Protocol):
+    """A connection as a pool and an exchange use it; one of threads never suspends."""
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> Coroutine[Any, Any, bytes]:
+        """Return what is there, waiting for it; nothing at the end."""
+        ...
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> Coroutine[Any, Any, None]:
+        """Send all."""
+        ...
+
+    def sever(self) -> None:
+        """End it at once."""
+        ...
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what is known of the connection by this name."""
+        ...
 
 
 class ThreadWire(Protocol):

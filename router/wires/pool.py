@@ -6,11 +6,15 @@ Rule 2: one that lay idle is looked at before it is used: it may have been close
         no better (`distrust`).
 Rule 3: who waits for a connection has its turn in order; a turn that nobody takes goes on.
 Rule 4: closing never waits, so that nothing can cancel it and nothing is left behind.
+Rule 5: the room for a connection is taken by the Connection itself, before its stream is there.
+Rule 6: what threads may do at the same time is done under the lock: arithmetic only. Looking at a
+        connection, opening and closing it are done outside.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -24,20 +28,30 @@ from router.wires import bounds
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable, Collection
 
     from router.call import Timeouts
     from router.endpoint import Endpoint
-    from router.net.suspending import SuspendingStream
+    from router.wires.interface import Stream
 
 __all__ = ["Connection", "Pool"]
 
 
 class Connection:
-    """A stream, and when it was opened and used last, in monotonic seconds."""
+    """The room for a connection; once it is open its stream, and when that was opened and used.
 
-    __slots__ = ("opened", "stream", "used")
+    Attributes:
+        opened: in monotonic seconds, as `used` is.
+    """
 
-    def __init__(self, stream: SuspendingStream) -> None:
+    __slots__ = ("__weakref__", "opened", "stream", "used")
+
+    def __init__(self) -> None:
+        self.stream: Any = None
+        self.opened = self.used = -math.inf
+
+    def begin(self, stream: Stream) -> None:
+        """Take the stream."""
         self.stream = stream
         self.opened = self.used = time.monotonic()
 
@@ -47,8 +61,8 @@ class _Turn:
 
     __slots__ = ("called", "connection", "waking")
 
-    def __init__(self, timeouts: Timeouts) -> None:
-        self.waking = Waking(timeouts)
+    def __init__(self, waking: Any) -> None:
+        self.waking = waking
         self.called = False
         self.connection: Connection | None = None
 
@@ -62,18 +76,22 @@ class Pool:
 
     Attributes:
         core: the family's, whose exceptions it raises.
-        connections: those that are open, idle or not.
+        connections: those that are open, idle or not, or being opened.
     """
+
+    waking: Callable[[Timeouts], Any] = Waking
+    backend: Callable[[Any, Any], Any] = SuspendingBackend
+    holds: Callable[[], Any] = set
 
     def __init__(self, endpoint: Endpoint, core: Any, tls: ssl.SSLContext | None) -> None:
         self._endpoint = endpoint
         self.core = core
         self._tls = tls
-        self._backend = SuspendingBackend(core, shared_resolver())
+        self._backend = self.backend(core, shared_resolver())
         self._most = bounds.MOST_CONNECTIONS
+        self._lock = threading.RLock()  # a finalizer may give a connection back at any moment
         self._idle: deque[Connection] = deque()
-        self.connections: set[Connection] = set()
-        self._opening = 0
+        self.connections: Any = self.holds()
         self._turns: deque[_Turn] = deque()
         self._distrusted = -math.inf
         self._closed = False
@@ -81,15 +99,18 @@ class Pool:
     @property
     def taken(self) -> int:
         """How many requests have a connection, or wait for one."""
-        return len(self.connections) - len(self._idle) + self._opening + len(self._turns)
+        return len(self.connections) - len(self._idle) + len(self._turns)
 
     def idle(self) -> Connection | None:
         """Return a connection that lay idle and is good; those that are not are closed."""
         while self._idle:
-            connection = self._idle.pop()
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                break
             if self._is_good(connection):
                 return connection
-            self._close(connection)
+            self.drop(connection)
         return None
 
     def _is_good(self, connection: Connection) -> bool:
@@ -106,18 +127,28 @@ class Pool:
             ConnectError, ConnectTimeout: of the core; none could be opened.
             ClosedError: the pool was closed meanwhile.
         """
-        if len(self.connections) + self._opening < self._most:
-            self._opening += 1
-        else:
-            waited = await self._in_turn(timeouts)
-            if waited is not None:
-                return waited
-        return await self._opened(timeouts)
+        while True:
+            with self._lock:
+                room, turn = self._room(), None
+                if room is None and not self._idle:
+                    turn = _Turn(self.waking(timeouts))
+                    self._turns.append(turn)
+            if turn is not None:
+                room = await self._in_turn(turn, timeouts)
+            connection = self.idle() if room is None else room  # another thread gave one back
+            if connection is not None:
+                return connection if connection.stream else await self._opened(connection, timeouts)
 
-    async def _in_turn(self, timeouts: Timeouts) -> Connection | None:
-        """Wait; return a connection, or None where there is room for a new one."""
-        turn = _Turn(timeouts)
-        self._turns.append(turn)
+    def _room(self) -> Connection | None:
+        """Take the room for a connection, if there is any; the lock is held."""
+        if len(self.connections) >= self._most:
+            return None
+        made = Connection()
+        self.connections.add(made)
+        return made
+
+    async def _in_turn(self, turn: _Turn, timeouts: Timeouts) -> Connection:
+        """Wait; return a connection, or the room for a new one."""
         try:
             ends = end_of(timeouts.get("pool")) or math.inf
             while not turn.called:
@@ -126,6 +157,8 @@ class Pool:
                 if (left := ends - time.monotonic()) <= 0:
                     raise LateError  # noqa: TRY301
                 await turn.waking.wait([min(left, LONGEST)], _nothing)
+            if turn.connection is None or self._closed:
+                raise ClosedError(bounds.CLOSED)  # noqa: TRY301
         except BaseException as error:
             self._gone(turn)
             if isinstance(error, LateError | AbandonedError):
@@ -133,36 +166,29 @@ class Pool:
             raise
         finally:
             turn.waking.end()
-        if self._closed:
-            raise ClosedError(bounds.CLOSED)
         return turn.connection
 
     def _gone(self, turn: _Turn) -> None:
         """Give on what was given to a request that waits no longer."""
-        if not turn.called:
-            self._turns.remove(turn)
-        elif turn.connection is not None:
-            self.keep(turn.connection)
-        else:
-            self._opening -= 1
-            self._call_next()
+        with self._lock:
+            if not turn.called:
+                self._turns.remove(turn)
+        given = turn.connection
+        if given is not None:
+            (self.keep if given.stream else self.drop)(given)
 
-    async def _opened(self, timeouts: Timeouts) -> Connection:
+    async def _opened(self, room: Connection, timeouts: Timeouts) -> Connection:
         """Open a connection in the room that is held for it."""
         try:
-            made = Connection(await self._connected(timeouts))
+            room.begin(await self._connected(timeouts))
+            if self._closed:
+                raise ClosedError(bounds.CLOSED)  # noqa: TRY301
         except BaseException:
-            self._opening -= 1
-            self._call_next()
+            self.drop(room)
             raise
-        self._opening -= 1
-        self.connections.add(made)
-        if self._closed:
-            self.drop(made)
-            raise ClosedError(bounds.CLOSED)
-        return made
+        return room
 
-    async def _connected(self, timeouts: Timeouts) -> SuspendingStream:
+    async def _connected(self, timeouts: Timeouts) -> Any:
         origin = self._endpoint.origin
         timeout = timeouts.get("connect")
         host = self._endpoint.address or origin.host
@@ -176,35 +202,44 @@ class Pool:
         connection.used = time.monotonic()
         if self._closed or (self._turns and not self._is_good(connection)):
             self.drop(connection)
-        elif self._turns:
-            self._turns.popleft().call(connection)
-        else:
-            self._lay_aside(connection)
+            return
+        with self._lock:
+            spare = None if self._give(connection) else self._lay_aside(connection)
+        if spare is not None:
+            self._close(spare)
 
-    def _lay_aside(self, connection: Connection) -> None:
+    def _give(self, connection: Connection) -> bool:
+        """Give a connection to who waits for one, if anybody does; the lock is held."""
+        if not self._turns:
+            return False
+        self._turns.popleft().call(connection)
+        return True
+
+    def _lay_aside(self, connection: Connection) -> Connection | None:
+        """Return one that is too many, or too old; the lock is held."""
         self._idle.append(connection)
         oldest = self._idle[0]
-        if (
-            len(self._idle) > bounds.MOST_IDLE
-            or connection.used - oldest.used > bounds.IDLE_SECONDS
-        ):
-            self._idle.popleft()
-            self._close(oldest)
+        many = len(self._idle) > bounds.MOST_IDLE
+        old = connection.used - oldest.used > bounds.IDLE_SECONDS
+        return self._idle.popleft() if many or old else None
 
     def drop(self, connection: Connection) -> None:
-        """Close a connection that cannot be used again."""
+        """Close a connection that cannot be used again; the next may open one in its room."""
         self._close(connection)
-        self._call_next()
+        if self._turns:
+            self._call_next()
 
     def _close(self, connection: Connection) -> None:
-        self.connections.discard(connection)
-        connection.stream.sever()
+        with self._lock:
+            self.connections.discard(connection)
+        if connection.stream is not None:
+            connection.stream.sever()
 
     def _call_next(self) -> None:
-        """Let the next request open a connection, where there is room."""
-        if self._turns and len(self.connections) + self._opening < self._most:
-            self._opening += 1
-            self._turns.popleft().call(None)
+        with self._lock:
+            room = self._room() if self._turns else None
+            if room is not None:
+                self._turns.popleft().call(room)
 
     def distrust(self) -> None:
         """Use no idle connection again that is open now."""
@@ -212,11 +247,13 @@ class Pool:
 
     def close(self) -> None:
         """Close all connections; who waits for one waits no longer."""
-        self._closed = True
-        self._idle.clear()
-        while self._turns:
-            self._turns.popleft().call(None)
-        for connection in list(self.connections):
+        with self._lock:
+            self._closed = True
+            connections: Collection[Connection] = list(self.connections)
+            self._idle.clear()
+            while self._turns:
+                self._turns.popleft().call(None)
+        for connection in connections:
             self._close(connection)
 
 

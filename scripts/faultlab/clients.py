@@ -9,6 +9,7 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import router
@@ -169,25 +170,27 @@ class Threads(Ours):
         self.client.close()
 
 
-def over_aiohttp(config: Config) -> Any:
-    """Return an asynchronous client over aiohttp; its Router may have clients for threads too."""
+def over_aiohttp(client: Callable[[Config], Any], config: Config) -> Any:
+    """Return a client over aiohttp."""
     problem = aiohttp_problem()
     if problem is not None:
         raise RuntimeError(problem)
-    return router.AsyncClient(config)  # `wire: auto` is aiohttp now
+    return client(config)  # `wire: auto` is aiohttp now
 
 
-def over_httpcore(config: Config) -> Any:
-    """Return an asynchronous client over the core of httpx."""
-    return router.AsyncClient(replace(config, wire="httpx"))
+def over_httpcore(client: Callable[[Config], Any], config: Config) -> Any:
+    """Return a client over the core of httpx."""
+    return client(replace(config, wire="httpx"))
 
 
 OURS: dict[str, tuple[type[Tasks | Threads], Callable[[Config], Any]]] = {
     "tasks": (Tasks, router.AsyncClient),
-    "tasks aiohttp": (Tasks, over_aiohttp),
-    "tasks httpcore": (Tasks, over_httpcore),
+    "tasks aiohttp": (Tasks, partial(over_aiohttp, router.AsyncClient)),
+    "tasks httpcore": (Tasks, partial(over_httpcore, router.AsyncClient)),
     "tasks httpx2": (Tasks, router.httpx2.AsyncClient),
     "threads": (Threads, router.Client),
+    "threads aiohttp": (Threads, partial(over_aiohttp, router.Client)),
+    "threads httpcore": (Threads, partial(over_httpcore, router.Client)),
     "threads httpx2": (Threads, router.httpx2.Client),
 }
 """The router's clients by what they are."""

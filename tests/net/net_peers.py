@@ -20,7 +20,7 @@ from router.families import family
 from router.net.blocking import BlockingBackend
 from router.net.resolver import Resolver
 from router.net.suspending import SuspendingBackend
-from router.wires.fast import FastTasks
+from router.wires.fast import FastTasks, FastThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 KINDS = [f"{core}-{way}" for core in ("httpcore", "httpcore2") for way in ("threads", "tasks")]
-KINDS += ["httpcore-aiohttp"]
+KINDS += ["httpcore-aiohttp", "httpcore-aiohttp threads"]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 NAME = "peer.test"
 LONG = 10.0
@@ -196,17 +196,15 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
 class FastPool:
     """The wire over aiohttp, asked as a core's pool is."""
 
-    def __init__(self, tls: ssl.SSLContext | None, name: str, resolver: Resolver) -> None:
-        self._wire = FastTasks(family("httpx"), lambda: tls or ssl.create_default_context())
+    def __init__(
+        self, kind: Any, tls: ssl.SSLContext | None, name: str, resolver: Resolver
+    ) -> None:
+        self._wire = kind(family("httpx"), lambda: tls or ssl.create_default_context())
         self._name = name
         self._resolver = resolver
-        self.aclose = self._wire.aclose
 
-    @contextlib.asynccontextmanager
-    async def stream(
-        self, method: str, url: str, *, extensions: Any, content: bytes | None = None
-    ) -> AsyncIterator[FastResponse]:
-        """Send, and close the answer at the end; raise what the core would."""
+    def _outgoing(self, asked: tuple[str, str], extensions: Any, content: bytes | None) -> Outgoing:
+        method, url = asked
         parts = urlsplit(url)
         host = self._name if parts.scheme == "https" else parts.hostname
         endpoint = router.Endpoint(
@@ -214,7 +212,7 @@ class FastPool:
             address=parts.hostname if parts.scheme == "https" else None,
         )
         length = [] if content is None else [(b"Content-Length", b"%d" % len(content))]
-        request = Outgoing(
+        return Outgoing(
             method=method,
             endpoint=endpoint,
             target=b"/",
@@ -223,18 +221,67 @@ class FastPool:
             timeouts=extensions["timeout"],
             extensions={},
         )
+
+    def _pool(self, endpoint: router.Endpoint) -> Any:
+        made = self._wire._pool(endpoint)
+        backend = getattr(made._backend, "_backend", made._backend)
+        backend._resolver = self._resolver
+        return made
+
+
+@contextlib.contextmanager
+def causes() -> Iterator[None]:
+    """Raise what the core would."""
+    try:
+        yield
+    except SendFailure as failure:
+        raise failure.__cause__ or failure from None
+
+
+class FastPoolOfTasks(FastPool):
+    """The one of tasks."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(FastTasks, *given)
+        self.aclose = self._wire.aclose
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, method: str, url: str, *, extensions: Any, content: bytes | None = None
+    ) -> AsyncIterator[FastResponse]:
+        """Send, and close the answer at the end."""
+        request = self._outgoing((method, url), extensions, content)
         pools = self._wire.pools.here()
-        if endpoint.server not in pools:
-            made = pools[endpoint.server] = self._wire._pool(endpoint)
-            made._backend._resolver = self._resolver
-        try:
+        if request.endpoint.server not in pools:
+            pools[request.endpoint.server] = self._pool(request.endpoint)
+        with causes():
             answer = await self._wire.send(request)
-        except SendFailure as failure:
-            raise failure.__cause__ or failure from None
         try:
             yield FastResponse(answer)
         finally:
             await answer.stream.aclose()
+
+
+class FastPoolOfThreads(FastPool):
+    """The one of threads."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(FastThreads, *given)
+        self.close = self._wire.close
+
+    @contextlib.contextmanager
+    def stream(
+        self, method: str, url: str, *, extensions: Any, content: bytes | None = None
+    ) -> Iterator[FastResponse]:
+        """Send, and close the answer at the end."""
+        request = self._outgoing((method, url), extensions, content)
+        self._wire.pools.of(request.endpoint, self._pool)
+        with causes():
+            answer = self._wire.send(request)
+        try:
+            yield FastResponse(answer)
+        finally:
+            answer.stream.close()
 
 
 class FastResponse:
@@ -242,6 +289,7 @@ class FastResponse:
 
     def __init__(self, answer: Answer) -> None:
         self.aiter_stream = answer.stream.__aiter__
+        self.iter_stream = getattr(answer.stream, "__iter__", None)
 
 
 class Asker:
@@ -262,9 +310,10 @@ class Asker:
         self._tls = tls
         self._name = name
         kept = {"ssl_context": tls, "max_connections": 50, "http2": http2}
-        self.runner = None if way == "threads" else asyncio.Runner()
-        if way == "aiohttp":
-            self.pool: Any = FastPool(tls, name, self.resolver)
+        self.runner = None if way.endswith("threads") else asyncio.Runner()
+        if way.startswith("aiohttp"):
+            made = FastPoolOfTasks if self.runner else FastPoolOfThreads
+            self.pool: Any = made(tls, name, self.resolver)
         elif self.runner is None:
             backend: Any = BlockingBackend(self.core, self.resolver)
             self.pool = self.core.ConnectionPool(network_backend=backend, **kept)

@@ -1,13 +1,8 @@
-"""Over which wire a test's asynchronous clients go: each in turn, by the fixture `wire`."""
+"""Over which wire a test's clients go: each in turn, by the fixture `wire`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["OVER_EACH_WIRE", "WIRES", "is_of_threads"]
+__all__ = ["OVER_EACH_WIRE", "WIRES"]
 
 WIRES = ("aiohttp", "httpx")
 OVER_EACH_WIRE = frozenset(
@@ -39,14 +34,4 @@ OVER_EACH_WIRE = frozenset(
         "test_net_hygiene",
     }
 )
-"""Modules whose clients meet real sockets; those whose clients use threads alone run once."""
-OF_THREADS = frozenset({"sync", "threads", "httpx sync", "httpx2 sync"})
-BLOCKING_ASKERS = frozenset({"httpx", "httpx2"})  # as `four_clients` names them
-
-
-def is_of_threads(module: str, given: Iterable[Any]) -> bool:
-    """Return whether the parameters of a test name a client for threads."""
-    named = [word for each in given for word in (each if isinstance(each, tuple) else (each,))]
-    words = {word for word in named if isinstance(word, str)}
-    blocking = module in {"test_at_once", "test_racing_sockets", "test_times_of_attempts"}
-    return bool(words & (BLOCKING_ASKERS if blocking else OF_THREADS))
+"""Modules whose clients meet real sockets."""

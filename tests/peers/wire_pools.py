@@ -10,8 +10,6 @@ __all__ = ["connections", "pools_here", "slots"]
 def pools_here(client: Any) -> dict[Any, Any]:
     """Return the pools by server; those of tasks in the running loop."""
     wires = client._transport._wires
-    if isinstance(wires.core.pools, dict):
-        return dict(wires.core.pools)
     found = dict(wires.core.pools.there_are())
     if "fast" in wires.__dict__:
         found |= wires.fast.pools.there_are()

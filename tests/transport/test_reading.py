@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import h11
 import httpcore
 import pytest
 
 from router.wires.aiohttp import Reading
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ANSWERS = [
@@ -37,16 +33,9 @@ class Seen(NamedTuple):
     body: bytes
 
 
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
-    yield made
-    made.close()
-
-
-def ours(parts: list[bytes], loop: asyncio.AbstractEventLoop) -> Seen | None:
+def ours(parts: list[bytes]) -> Seen | None:
     """Read as the wire does; None: it is no answer."""
-    reading, body = Reading(httpcore, "GET", loop), b""
+    reading, body = Reading(httpcore, "GET"), b""
     try:
         left = iter([*parts, b""])
         while not reading.take(next(left)):
@@ -110,29 +99,25 @@ def split(answer: bytes, chance: random.Random) -> list[bytes]:
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_it_reads_what_the_core_reads(answer: bytes, loop: asyncio.AbstractEventLoop) -> None:
-    assert ours([answer], loop) == theirs([answer]) is not None
+def test_it_reads_what_the_core_reads(answer: bytes) -> None:
+    assert ours([answer]) == theirs([answer]) is not None
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_it_does_not_matter_how_an_answer_is_cut(
-    answer: bytes, loop: asyncio.AbstractEventLoop
-) -> None:
-    whole = ours([answer], loop)
+def test_it_does_not_matter_how_an_answer_is_cut(answer: bytes) -> None:
+    whole = ours([answer])
     for cut in range(1, len(answer)):
-        assert ours([answer[:cut], answer[cut:]], loop) == whole
-    assert ours([bytes([byte]) for byte in answer], loop) == whole
+        assert ours([answer[:cut], answer[cut:]]) == whole
+    assert ours([bytes([byte]) for byte in answer]) == whole
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_whatever_comes_is_read_alike_however_it_is_cut_or_refused(
-    seed: int, loop: asyncio.AbstractEventLoop
-) -> None:
+def test_whatever_comes_is_read_alike_however_it_is_cut_or_refused(seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(TRIES // 8):
         answer = mutated(chance)
-        whole = ours([answer], loop)
-        assert ours(split(answer, chance), loop) == whole, answer
+        whole = ours([answer])
+        assert ours(split(answer, chance)) == whole, answer
         core = theirs([answer])
         if whole is not None and whole.status != SWITCHES:  # which the wire asks about
             assert core is not None, answer

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 QUIET = router.Probe(enabled=False)
 AIOHTTP: Final = "aiohttp"
 CORE: Final = "httpx"
+WAYS = ("threads", "tasks")
 
 
 @pytest.fixture
@@ -29,45 +30,63 @@ def pair() -> Iterator[Regions]:
         yield regions
 
 
-def used(config: router.Config, **extensions: Any) -> set[str]:
+def kinds(client: Any) -> set[str]:
+    return {AIOHTTP if isinstance(pool, Pool) else CORE for pool in pools_here(client).values()}
+
+
+def used(config: router.Config, way: str, **extensions: Any) -> set[str]:
     """Send a few requests to each endpoint; return over which wires they went."""
+    names = [endpoint.name for endpoint in config.endpoints] * 2
+    asked = [{"router": router.Options(regions=name), **extensions} for name in names]
 
     async def main() -> set[str]:
         async with router.AsyncClient(config) as client:
-            for name in [endpoint.name for endpoint in config.endpoints] * 2:
-                options = router.Options(regions=name)
-                answer = await client.get("/", extensions={"router": options, **extensions})
-                assert answer.status_code == 200
-            pools = pools_here(client).values()
-            return {AIOHTTP if isinstance(pool, Pool) else CORE for pool in pools}
+            for each in asked:
+                assert (await client.get("/", extensions=each)).status_code == 200
+            return kinds(client)
 
-    return asyncio.run(main())
+    if way == "tasks":
+        return asyncio.run(main())
+    with router.Client(config) as client:
+        for each in asked:
+            assert client.get("/", extensions=each).status_code == 200
+        return kinds(client)
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("wire", "taken"), [("auto", AIOHTTP), (AIOHTTP, AIOHTTP), (CORE, CORE)])
-def test_the_configuration_says_which(pair: Regions, wire: Any, taken: str) -> None:
-    assert used(pair.config(probe=QUIET, wire=wire)) == {taken}
+def test_the_configuration_says_which(pair: Regions, wire: Any, taken: str, way: str) -> None:
+    assert used(pair.config(probe=QUIET, wire=wire), way) == {taken}
 
 
-def test_an_endpoints_own_word_goes_before(pair: Regions) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_an_endpoints_own_word_goes_before(pair: Regions, way: str) -> None:
     config = pair.config(probe=QUIET, wire=CORE)
     first, *others = config.endpoints
     mixed = replace(config, endpoints=(replace(first, wire=AIOHTTP), *others))
-    assert used(mixed) == {AIOHTTP, CORE}
+    assert used(mixed, way) == {AIOHTTP, CORE}
 
 
-def test_without_aiohttp_auto_is_the_core(pair: Regions, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_without_aiohttp_auto_is_the_core(
+    pair: Regions, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("router.wires.choice.aiohttp_problem", lambda: "not there")
-    assert used(pair.config(probe=QUIET)) == {CORE}
+    assert used(pair.config(probe=QUIET), way) == {CORE}
 
 
-def test_whose_caller_traces_the_core_goes_over_it(pair: Regions) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_whose_caller_traces_the_core_goes_over_it(pair: Regions, way: str) -> None:
     told: list[str] = []
 
-    async def trace(event: str, _: Any) -> None:
+    def tell(event: str, _: Any) -> None:
         told.append(event)
 
-    assert used(pair.config(probe=QUIET), trace=trace) == {CORE}
+    async def tell_task(event: str, _: Any) -> None:
+        told.append(event)
+
+    trace = tell_task if way == "tasks" else tell
+    assert used(pair.config(probe=QUIET), way, trace=trace) == {CORE}
     assert "http11.send_request_headers.started" in told
 
 
@@ -80,12 +99,7 @@ def test_aiohttp_that_is_asked_for_and_missing_is_named(
     router.Router(pair.config(probe=QUIET)).close()
 
 
-def test_threads_have_no_aiohttp(pair: Regions) -> None:
-    with pytest.raises(router.ConfigError, match="wire: aiohttp is for asynchronous clients"):
-        router.Client(pair.config(probe=QUIET, wire=AIOHTTP))
-
-
-def test_nor_has_http2() -> None:
+def test_http2_goes_over_the_core_alone() -> None:
     endpoint = router.Endpoint(url="https://a.test", wire=AIOHTTP)
     with pytest.raises(router.ConfigError, match="wire: aiohttp speaks HTTP"):
         router.Config(endpoints=(endpoint,), http2=True)
@@ -105,7 +119,8 @@ def test_the_wire_cannot_change_while_it_serves(pair: Regions) -> None:
 @pytest.mark.parametrize(
     ("program", "loaded"),
     [
-        ("router.Client({})", False),
+        ("router.Config", False),
+        ("router.Client({})", True),
         ("router.AsyncClient({})", True),
         ("router.AsyncClient({}, timeout=1.0)", True),
     ],

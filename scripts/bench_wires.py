@@ -2,7 +2,7 @@
 """The time of a request over each wire, and of bare httpx: scripts/bench_wires.py [--quick].
 
 A small server in a process of its own answers over loopback; each client sends GETs over kept
-connections, one at a time and 32 at once, and reads the bodies.
+connections, one at a time and 32 at once, in tasks and in threads, and reads the bodies.
 
 Rule: what is compared takes turns in short blocks, and the medians of the blocks are compared, so
       that a noisy machine is noisy to all alike. Ratios count; the times are this machine's. The
@@ -13,21 +13,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import inspect
 import socket
 import statistics
 import subprocess
 import sys
 import time
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import httpx
 from bench_net import serve
 
 import router
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["main"]
 
@@ -47,6 +45,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few blocks")
+    parser.add_argument("--ways", default="tasks,threads", help="such as threads")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve is not None:
@@ -56,46 +55,46 @@ def main() -> int:
     with subprocess.Popen(own, pass_fds=[listening.fileno()]) as server:
         try:
             port = listening.getsockname()[1]
-            asyncio.run(measure(port, blocks=7 if arguments.quick else 25))
+            for way in arguments.ways.split(","):
+                asyncio.run(measure(way, port, blocks=7 if arguments.quick else 25))
         finally:
             server.terminate()
             listening.close()
     return 0
 
 
-def clients(url: str) -> dict[str, Callable[[], Any]]:
+def clients(way: str, url: str) -> dict[str, Any]:
     """Return what is compared; the first is what the others are measured by."""
+    module = {"tasks": "AsyncClient", "threads": "Client"}[way]
 
-    def over(wire: Any) -> Callable[[], Any]:
-        config = router.Config(
-            endpoints=(router.Endpoint(url=url),), probe=router.Probe(enabled=False), wire=wire
-        )
-        return lambda: router.AsyncClient(config)
+    def over(wire: Any) -> Any:
+        endpoints = (router.Endpoint(url=url),)
+        config = router.Config(endpoints=endpoints, probe=router.Probe(enabled=False), wire=wire)
+        return getattr(router, module)(config)
 
     return {
-        "bare httpx": lambda: httpx.AsyncClient(base_url=url),
+        "bare httpx": getattr(httpx, module)(base_url=url),
         "router, wire: httpx": over("httpx"),
         "router, wire: aiohttp": over("aiohttp"),
     }
 
 
-async def measure(port: int, *, blocks: int) -> None:
+async def measure(way: str, port: int, *, blocks: int) -> None:
     """Print the time of a request for each client, and its ratio to the first."""
     for at_once in (1, AT_ONCE):
-        async with AsyncExitStack() as stack:
-            made = {
-                name: await stack.enter_async_context(make())
-                for name, make in clients(f"http://127.0.0.1:{port}").items()
-            }
-            took: dict[str, list[Took]] = {name: [] for name in made}
-            for block in range(blocks + 1):
-                for name, client in made.items():
-                    seen = await tasked(client, at_once)
-                    took[name] += [seen] if block else []  # the first one opens connections
-        told(at_once, took)
+        made = clients(way, f"http://127.0.0.1:{port}")
+        took: dict[str, list[Took]] = {name: [] for name in made}
+        for block in range(blocks + 1):
+            for name, client in made.items():
+                seen = threaded(client, at_once) if way == "threads" else tasked(client, at_once)
+                one = await seen if inspect.isawaitable(seen) else seen
+                took[name] += [one] if block else []  # the first one opens connections
+        for client in made.values():
+            client.close() if way == "threads" else await client.aclose()
+        told(way, at_once, took)
 
 
-def told(at_once: int, took: dict[str, list[Took]]) -> None:
+def told(way: str, at_once: int, took: dict[str, list[Took]]) -> None:
     """Print the medians and the ratios of one row."""
     base = medians(next(iter(took.values())))
     for name, each in took.items():
@@ -104,7 +103,7 @@ def told(at_once: int, took: dict[str, list[Took]]) -> None:
             f"{word} {own * US:7.1f} µs, ratio {own / other:.3f}"
             for word, own, other in zip(Took._fields, mine, base, strict=True)
         ]
-        print(f"{at_once:2} at once, {name:22} {'; '.join(shown)}")
+        print(f"{way:7} {at_once:2} at once, {name:22} {'; '.join(shown)}")
 
 
 def medians(took: list[Took]) -> Took:
@@ -122,6 +121,27 @@ async def tasked(client: Any, at_once: int) -> Took:
 
     began, used = time.perf_counter(), time.process_time()
     await asyncio.gather(*(some(REQUESTS // at_once) for _ in range(at_once)))
+    return since(began, used)
+
+
+def threaded(client: Any, at_once: int) -> Took:
+    """Return the same with `at_once` threads."""
+
+    def some(count: int) -> None:
+        for _ in range(count):
+            assert client.get("/").content == b"ok"
+
+    with ThreadPoolExecutor(at_once) as threads:
+        for future in [threads.submit(time.sleep, 0.01) for _ in range(at_once)]:
+            future.result()  # each is a thread by now
+        began, used = time.perf_counter(), time.process_time()
+        for future in [threads.submit(some, REQUESTS // at_once) for _ in range(at_once)]:
+            future.result()
+        return since(began, used)
+
+
+def since(began: float, used: float) -> Took:
+    """Return what a request took since these readings of the clocks."""
     wall, cpu = time.perf_counter() - began, time.process_time() - used
     return Took(wall / REQUESTS, cpu / REQUESTS)
 

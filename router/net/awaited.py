@@ -42,12 +42,11 @@ class AwaitedStream:
         asked: the same, as a thread asks.
     """
 
-    __slots__ = ("asked", "get_extra_info", "leave", "sever")
+    __slots__ = ("asked", "get_extra_info", "sever")
 
     def __init__(self, blocking: BlockingStream) -> None:
         self.asked = blocking
         self.sever = blocking.close
-        self.leave = blocking.leave
         self.get_extra_info = blocking.get_extra_info
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:

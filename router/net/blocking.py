@@ -2,12 +2,14 @@
 
 Rule 1: a wait is one `poll` with what is left of the time; the socket itself has no timeout.
 Rule 2: the TLS handshake is such waits too, so a peer that drips it gains no time by that.
-Rule 3: another thread may end a wait (`Timeouts.abandon`): it shuts the socket down, and closing
+Rule 3: a forked child closes a connection of its parent without ending it.
+Rule 4: another thread may end a wait (`Timeouts.abandon`): it shuts the socket down, and closing
         it stays with the thread that uses it.
 """
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import ssl
@@ -72,6 +74,7 @@ class BlockingStream:
         """Take a connected socket that does not block."""
         self._sock = sock
         self._core = core
+        self._process = os.getpid()
         self._tls = sock if isinstance(sock, ssl.SSLSocket) else None
         framed = self._tls is not None and self._tls.selected_alpn_protocol() == "h2"
         self._usage = Usage(self._sever, framed=framed)
@@ -172,15 +175,13 @@ class BlockingStream:
                 _wait(self._writable, ends)
 
     def _sever(self) -> None:
+        if os.getpid() != self._process:
+            return
         with suppress(OSError):  # SSLSocket.shutdown would pull TLS from under its user
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._sever()  # closing alone wakes nobody who still reads
-        self._sock.close()
-
-    def leave(self) -> None:
-        """Close it for this process alone, which was forked from the one that opened it."""
         self._sock.close()
 
     def get_extra_info(self, info: str) -> Any:

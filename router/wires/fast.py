@@ -89,8 +89,9 @@ class _Fast:
             "reason_phrase": message.reason.encode("utf-8", "surrogateescape"),
             "network_stream": network,
         }
-        body = self._body_kind(reading, connection, pool, timeouts, closes=written.closes)
-        return Answer(message.code, list(message.raw_headers), body, extensions)
+        answer = Answer(message.code, list(message.raw_headers), None, extensions)
+        answer.stream = self._body_kind(reading, connection, pool, timeouts, closes=written.closes)
+        return answer
 
 
 class FastTasks(_Fast):

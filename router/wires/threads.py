@@ -3,8 +3,8 @@
 Rule 1: a pool of connections of our own is the one of tasks; only what waits in it blocks.
 Rule 2: a connection that nobody holds any more takes no room: an interrupt may come at any moment,
         also before who took a connection could give it back.
-Rule 3: a forked child begins with no pools, and lets go of the parent's connections without a word
-        on them: ending one would end it for the parent too.
+Rule 3: a forked child begins with no pools, and lets go of the parent's connections, which it
+        does not end for the parent.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class PoolOfThreads(Pool):
         self._closed = True
         for connection in list(self.connections):
             if connection.stream is not None:
-                connection.stream.leave()
+                connection.stream.sever()  # here alone
         self._turns.clear()
         self._idle.clear()
 

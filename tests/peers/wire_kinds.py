@@ -29,6 +29,7 @@ OVER_EACH_WIRE = frozenset(
         "test_streams_resume",
         "test_streams_sdk",
         "test_streams_silent",
+        "test_threads_left",
         "test_times_of_attempts",
         "test_transport",
         "test_net_hygiene",

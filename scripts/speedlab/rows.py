@@ -73,6 +73,8 @@ ROWS = (
     Row("httpx2, threads", "httpx2_threads", base="httpx, threads"),
     _routed("httpx", "httpx", base="httpx, threads", threads=True),
     _routed("httpx2", "httpx2", base="httpx, threads", threads=True),
+    _routed("aiohttp", "httpx", base="httpx, threads", threads=True),
+    _routed("aiohttp", "httpx2", base="httpx, threads", threads=True),
     Row(SDK, "openai", base=None),
     Row("openai SDK over the router", "openai", {"wire": "httpx"}, base=SDK),
     Row("openai SDK over the router, wire aiohttp", "openai", {"wire": "aiohttp"}, base=SDK),

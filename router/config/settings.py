@@ -399,7 +399,7 @@ class Config(Section):
         tls: whom to trust.
         http2: speak HTTP/2 with https endpoints that offer it; needs `region-router[http2]`.
         wire: what requests go over: `httpx` is the core of the caller's library, `aiohttp` the
-            faster one for asynchronous clients over HTTP/1.1, `auto` the fastest that can serve.
+            faster one over HTTP/1.1, `auto` the fastest that can serve.
     """
 
     version: Literal[1] = 1

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable
 
+    Asked = Callable[..., Any]
+
 CLIENTS: dict[str, Any] = {"httpx": router.AsyncClient, "httpx2": router.httpx2.AsyncClient}
+BLOCKING: dict[str, Any] = {"httpx": router.Client, "httpx2": router.httpx2.Client}
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 REFUSED = {
@@ -84,17 +87,34 @@ def saying(words: bytes) -> Callable[[socket.socket], None]:
     return script
 
 
-def asked(family: str, port: int, method: str = "GET", **options: Any) -> Any:
-    async def main() -> Any:
+async def made(parts: list[bytes]) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+@pytest.fixture(params=["tasks", "threads"])
+def asked(request: pytest.FixtureRequest) -> Asked:
+    """Return what sends one request of a family, in a task or in a thread; a body in `parts`."""
+
+    async def main(family: str, port: int, method: str, options: Any) -> Any:
         async with CLIENTS[family](config(port)) as client:
             return await client.request(method, "/", **options)
 
-    return asyncio.run(main())
+    def ask(family: str, port: int, method: str = "GET", **options: Any) -> Any:
+        parts, tasks = options.pop("parts", None), request.param == "tasks"
+        if parts is not None:
+            options["content"] = made(parts) if tasks else iter(parts)
+        if tasks:
+            return asyncio.run(main(family, port, method, options))
+        with BLOCKING[family](config(port)) as client:
+            return client.request(method, "/", **options)
+
+    return ask
 
 
 @pytest.mark.parametrize("family", CLIENTS)
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_no_answer_is_an_error_of_the_family(family: str, what: str) -> None:
+def test_what_is_no_answer_is_an_error_of_the_family(asked: Asked, family: str, what: str) -> None:
     http = pytest.importorskip(family)
     with Peer(saying(REFUSED[what])) as peer, pytest.raises(router.RouterError) as caught:
         asked(family, peer.port)
@@ -102,7 +122,7 @@ def test_what_is_no_answer_is_an_error_of_the_family(family: str, what: str) -> 
 
 
 @pytest.mark.parametrize("what", TAKEN)
-def test_what_is_unusual_is_taken(what: str) -> None:
+def test_what_is_unusual_is_taken(asked: Asked, what: str) -> None:
     words, body = TAKEN[what]
     with Peer(saying(words)) as peer:
         answer = asked("httpx", peer.port)
@@ -110,7 +130,7 @@ def test_what_is_unusual_is_taken(what: str) -> None:
 
 
 @pytest.mark.parametrize("piece", [1, 7])
-def test_an_answer_in_small_pieces_is_the_same(piece: int) -> None:
+def test_an_answer_in_small_pieces_is_the_same(asked: Asked, piece: int) -> None:
     words = b"HTTP/1.1 100 Go\r\n\r\n" + CHUNKED + b"2\r\nok\r\n3\r\nay!\r\n0\r\n\r\n"
 
     def script(sock: socket.socket) -> None:
@@ -164,7 +184,7 @@ def twice(script: Callable[[socket.socket], None], method: str, *, connections: 
         assert peer.accepted == connections
 
 
-def test_headers_keep_their_order_and_their_case_both_ways() -> None:
+def test_headers_keep_their_order_and_their_case_both_ways(asked: Asked) -> None:
     seen: list[bytes] = []
 
     def script(sock: socket.socket) -> None:
@@ -216,22 +236,18 @@ def test_nothing_is_followed_stored_or_unpacked_by_the_wire() -> None:
     ("length", "parts"), [("3", [b"toolong"]), ("9", [b"short"]), ("x", [b"odd"])]
 )
 def test_a_body_that_is_not_as_long_as_it_says_is_the_callers_error(
-    length: str, parts: list[bytes]
+    asked: Asked, length: str, parts: list[bytes]
 ) -> None:
-    async def made() -> AsyncIterator[bytes]:
-        for part in parts:
-            yield part
-
     def script(sock: socket.socket) -> None:
         while sock.recv(65536):
             pass
 
     with Peer(script) as peer, pytest.raises(router.RouterError) as caught:
-        asked("httpx", peer.port, "POST", content=made(), headers={"Content-Length": length})
+        asked("httpx", peer.port, "POST", parts=parts, headers={"Content-Length": length})
     assert isinstance(caught.value, httpx.LocalProtocolError)
 
 
-def test_an_answer_that_comes_while_the_request_is_written_is_taken() -> None:
+def test_an_answer_that_comes_while_the_request_is_written_is_taken(asked: Asked) -> None:
     def script(sock: socket.socket) -> None:
         read_request(sock)
         sock.sendall(b"HTTP/1.1 413 Too much\r\nContent-Length: 4\r\n\r\nstop")
@@ -239,16 +255,12 @@ def test_an_answer_that_comes_while_the_request_is_written_is_taken() -> None:
         while sock.recv(1 << 20):
             pass
 
-    async def endless() -> AsyncIterator[bytes]:
-        for _ in range(64):
-            yield b"x" * 65536
-
     with Peer(script) as peer:
-        answer = asked("httpx", peer.port, "POST", content=endless())
+        answer = asked("httpx", peer.port, "POST", parts=[b"x" * 65536] * 64)
         assert (answer.status_code, answer.content) == (413, b"stop")
 
 
-def test_a_body_that_is_read_once_goes_in_chunks() -> None:
+def test_a_body_that_is_read_once_goes_in_chunks(asked: Asked) -> None:
     seen: list[bytes] = []
 
     def script(sock: socket.socket) -> None:
@@ -258,34 +270,44 @@ def test_a_body_that_is_read_once_goes_in_chunks() -> None:
         seen.append(came.partition(b"\r\n\r\n")[2])
         sock.sendall(OK + b"Content-Length: 0\r\n\r\n")
 
-    async def made() -> AsyncIterator[bytes]:
-        for part in (b"a", b"", b"bc"):
-            yield part
-
     with Peer(script) as peer:
-        assert asked("httpx", peer.port, "POST", content=made()).status_code == 200
+        assert asked("httpx", peer.port, "POST", parts=[b"a", b"", b"bc"]).status_code == 200
     assert seen == [b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"]
 
 
-def test_another_protocol_that_was_asked_for_has_the_connection_to_itself() -> None:
+@pytest.mark.parametrize("way", ["tasks", "threads"])
+def test_another_protocol_that_was_asked_for_has_the_connection_to_itself(way: str) -> None:
+    headers = {"Upgrade": "echo", "Connection": "upgrade"}
+
     def script(sock: socket.socket) -> None:
         read_request(sock)
         sock.sendall(b"HTTP/1.1 101 Yes\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\nhel")
         sock.sendall(sock.recv(100))
 
     async def main(port: int) -> bytes:
-        headers = {"Upgrade": "echo", "Connection": "upgrade"}
         async with (
             router.AsyncClient(config(port)) as client,
             client.stream("GET", "/", headers=headers) as answer,
         ):
             assert answer.status_code == 101
-            stream = answer.extensions["network_stream"]
+            stream, said = answer.extensions["network_stream"], b""
             await stream.write(b"lo", timeout=5.0)
-            said = b""
             while len(said) < 5:
                 said += await stream.read(100, timeout=5.0)
             return said
 
+    def blocking(port: int) -> bytes:
+        with (
+            router.Client(config(port)) as client,
+            client.stream("GET", "/", headers=headers) as answer,
+        ):
+            assert answer.status_code == 101
+            stream, said = answer.extensions["network_stream"], b""
+            stream.write(b"lo", timeout=5.0)
+            while len(said) < 5:
+                said += stream.read(100, timeout=5.0)
+            return said
+
     with Peer(script) as peer:
-        assert asyncio.run(main(peer.port)) == b"hello"
+        said = asyncio.run(main(peer.port)) if way == "tasks" else blocking(peer.port)
+        assert said == b"hello"

@@ -126,6 +126,10 @@ def stepped(ended: dict[str, Stepped], request: pytest.FixtureRequest) -> Steppe
 every_step = pytest.mark.parametrize("stepped", STEPS, indirect=True)
 
 
+LATE = 0.35
+"""Seconds: what a busy machine may make of a look at two clocks."""
+
+
 def offset() -> float:
     """Return the wall clock's seconds ahead of boot time, as everybody else sees it."""
     hands = THIS_HOST.hands()
@@ -139,13 +143,15 @@ def offset() -> float:
         ("two seconds back", {-4.0}),
         ("an hour ahead", {7200.0}),
         ("an hour back", {-7200.0}),
-        ("250 ms either way at 100 Hz", {0.2, -0.2}),
+        ("250 ms either way at 100 Hz", {0.25, -0.25}),
     ],
     indirect=["stepped"],
 )
 def test_the_wall_clock_of_the_process_was_really_moved(stepped: Stepped, seen: set[float]) -> None:
     here = offset()
-    assert {round((wall - here) * 5) / 5 for wall in stepped.story["wall"]} == seen
+    moved = [wall - here for wall in stepped.story["wall"]]  # a look may be late, by a little
+    assert all(min(abs(by - step) for step in seen) < LATE for by in moved)
+    assert all(min(abs(by - step) for by in moved) < LATE for step in seen)
 
 
 @every_step

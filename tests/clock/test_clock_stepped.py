@@ -126,7 +126,7 @@ def stepped(ended: dict[str, Stepped], request: pytest.FixtureRequest) -> Steppe
 every_step = pytest.mark.parametrize("stepped", STEPS, indirect=True)
 
 
-LATE = 0.35
+LATE = 0.24
 """Seconds: what a busy machine may make of a look at two clocks."""
 
 

@@ -5,7 +5,9 @@ Rule 2: it starts when first needed, is a daemon, and dies with its owner: so it
         owner alive, and what was stopped stays stopped.
 Rule 3: a fork leaves the child without the thread; the child starts one of its own. It closes
         nothing of the parent's loop, whose epoll set both processes share.
-Rule 4: its loop's pulse tells what the whole process lost: it was stopped, or nobody got to run.
+Rule 4: the end of the process stops it too, and daemon threads whose requests go on until they are
+        frozen are told nothing of that.
+Rule 5: its loop's pulse tells what the whole process lost: it was stopped, or nobody got to run.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class Background:
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = weakref.WeakMethod(jobs) if inspect.ismethod(jobs) else lambda: jobs
         self._lock = threading.RLock()  # the owner's finalizer may call `stop` in any allocation
-        self._stopped = False
+        self._stopped = self._ended_with_process = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pulse: Pulse | None = None
@@ -63,7 +65,7 @@ class Background:
         Raises:
             ClosedError: it was stopped.
         """
-        if self._thread is None:
+        if self._thread is None and not self._ended_with_process:
             with self._lock:
                 self._running_loop()
 
@@ -105,6 +107,7 @@ class Background:
     def stop(self) -> None:
         """Cancel everything and join the thread, for good."""
         with self._lock:
+            self._ended_with_process = not (self._stopped or threading.main_thread().is_alive())
             self._stopped = True
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None

@@ -340,3 +340,27 @@ def test_what_was_left_open_does_not_hold_up_the_exit(program: str) -> None:
         from router.router import Router
     """
     assert run(f"{textwrap.dedent(imports)}\n{program}\nprint('end')") == "end\n"
+
+
+def test_a_thread_that_asks_until_the_process_ends_is_told_nothing_of_the_end() -> None:
+    program = """
+        import threading, time
+        from router.background import Background
+
+        background = Background(list)
+        background.start()
+
+        def ask():
+            while True:
+                background.start()
+
+        def end():
+            background.stop()
+            time.sleep(0.1)  # as threads have time while others end
+
+        import atexit
+        atexit.register(end)
+        threading.Thread(target=ask, daemon=True).start()
+        print("end")
+    """
+    assert run(program) == "end\n"

@@ -21,7 +21,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from router.errors import ClosedError
+from router.errors import ClosedError, HostError
 from router.forks import register
 from router.pulse import pulse_of
 
@@ -64,6 +64,7 @@ class Background:
 
         Raises:
             ClosedError: it was stopped.
+            HostError: this host has no thread left.
         """
         if self._thread is None and not self._ended_with_process:
             with self._lock:
@@ -75,11 +76,17 @@ class Background:
         if self._loop is None:
             jobs = self._jobs()
             loop = asyncio.new_event_loop()
-            self._pulse = pulse_of(loop)
-            args = (loop, [] if jobs is None else jobs())
-            thread = threading.Thread(target=_serve, args=args, name="region-router", daemon=True)
-            thread.start()
-            self._loop, self._thread = loop, thread
+            pulse = pulse_of(loop)
+            made = [] if jobs is None else jobs()
+            thread = threading.Thread(
+                target=_serve, args=(loop, made), name="region-router", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:
+                _undo(loop, made)
+                raise HostError("this host has no thread left for the Router") from error
+            self._loop, self._thread, self._pulse = loop, thread, pulse
         return self._loop
 
     def lost(self) -> float:
@@ -116,6 +123,12 @@ class Background:
                     loop.call_soon_threadsafe(loop.stop)
         if thread is not None and thread is not threading.current_thread():
             thread.join(STOP_WITHIN)
+
+
+def _undo(loop: asyncio.AbstractEventLoop, jobs: list[Coroutine[Any, Any, None]]) -> None:
+    for job in jobs:
+        job.close()
+    loop.close()
 
 
 def _serve(loop: asyncio.AbstractEventLoop, jobs: list[Coroutine[Any, Any, None]]) -> None:

@@ -5,7 +5,9 @@ Rule 2: it starts when first needed, is a daemon, and dies with its owner: so it
         owner alive, and what was stopped stays stopped.
 Rule 3: a fork leaves the child without the thread; the child starts one of its own. It closes
         nothing of the parent's loop, whose epoll set both processes share.
-Rule 4: its loop's pulse tells what the whole process lost: it was stopped, or nobody got to run.
+Rule 4: the end of the process stops it too, and daemon threads whose requests go on until they are
+        frozen are told nothing of that.
+Rule 5: its loop's pulse tells what the whole process lost: it was stopped, or nobody got to run.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from router.errors import ClosedError
+from router.errors import ClosedError, HostError
 from router.forks import register
 from router.pulse import pulse_of
 
@@ -46,7 +48,7 @@ class Background:
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = weakref.WeakMethod(jobs) if inspect.ismethod(jobs) else lambda: jobs
         self._lock = threading.RLock()  # the owner's finalizer may call `stop` in any allocation
-        self._stopped = False
+        self._stopped = self._ended_with_process = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pulse: Pulse | None = None
@@ -62,8 +64,9 @@ class Background:
 
         Raises:
             ClosedError: it was stopped.
+            HostError: this host has no thread left.
         """
-        if self._thread is None:
+        if self._thread is None and not self._ended_with_process:
             with self._lock:
                 self._running_loop()
 
@@ -73,11 +76,17 @@ class Background:
         if self._loop is None:
             jobs = self._jobs()
             loop = asyncio.new_event_loop()
-            self._pulse = pulse_of(loop)
-            args = (loop, [] if jobs is None else jobs())
-            thread = threading.Thread(target=_serve, args=args, name="region-router", daemon=True)
-            thread.start()
-            self._loop, self._thread = loop, thread
+            pulse = pulse_of(loop)
+            made = [] if jobs is None else jobs()
+            thread = threading.Thread(
+                target=_serve, args=(loop, made), name="region-router", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:
+                _undo(loop, made)
+                raise HostError("this host has no thread left for the Router") from error
+            self._loop, self._thread, self._pulse = loop, thread, pulse
         return self._loop
 
     def lost(self) -> float:
@@ -105,6 +114,7 @@ class Background:
     def stop(self) -> None:
         """Cancel everything and join the thread, for good."""
         with self._lock:
+            self._ended_with_process = not (self._stopped or threading.main_thread().is_alive())
             self._stopped = True
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
@@ -113,6 +123,12 @@ class Background:
                     loop.call_soon_threadsafe(loop.stop)
         if thread is not None and thread is not threading.current_thread():
             thread.join(STOP_WITHIN)
+
+
+def _undo(loop: asyncio.AbstractEventLoop, jobs: list[Coroutine[Any, Any, None]]) -> None:
+    for job in jobs:
+        job.close()
+    loop.close()
 
 
 def _serve(loop: asyncio.AbstractEventLoop, jobs: list[Coroutine[Any, Any, None]]) -> None:

@@ -13,6 +13,7 @@ Rule 4: threads for second attempts are bounded; where none is free, there is no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import heapq
 import itertools
@@ -433,11 +434,16 @@ class Alarm:
         with self._changed:
             heapq.heappush(self._due, entry)
             if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="router-alarm", daemon=True)
-                self._thread.start()
+                self._begin()
             if self._due[0] is entry:
                 self._changed.notify()
         return entry
+
+    def _begin(self) -> None:
+        thread = threading.Thread(target=self._run, name="router-alarm", daemon=True)
+        with contextlib.suppress(RuntimeError):  # this host has no thread left: the next one tries
+            thread.start()
+            self._thread = thread
 
     def cancel(self, entry: list[Any]) -> None:
         """Do not ring; it may be ringing already."""

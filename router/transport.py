@@ -10,6 +10,7 @@ Rule 3: a transport that made its Router closes it; one that was given a Router 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +19,7 @@ import httpx
 
 from router.attempt import Trace
 from router.call import Answer, Body, Call, Once
-from router.errors import CallerError, OptionsError, RouterError
+from router.errors import CallerError, ClosedError, OptionsError, RouterError
 from router.failover.verdict import Verdict, verdict_of_status
 from router.families import Family, family, load_for_tasks
 from router.flow import route
@@ -187,10 +188,11 @@ class SyncRouting(Routing):
 
     def _keep_ready(self, now: float) -> None:
         """Have the runner-up kept ready by a thread beside this one."""
-        request = self._standby.next(now)
-        if request is not None:
-            work = partial(self._port.stand_by, request)
-            threading.Thread(target=work, name="router-standby", daemon=True).start()
+        with contextlib.suppress(ClosedError, RuntimeError):  # no thread left; the answer stands
+            request = self._standby.next(now)
+            if request is not None:
+                work = partial(self._port.stand_by, request)
+                threading.Thread(target=work, name="router-standby", daemon=True).start()
 
     def close(self) -> None:
         """Close the connections, and the Router if this transport made it."""
@@ -230,7 +232,9 @@ class AsyncRouting(Routing):
 
     def _keep_ready(self, now: float) -> None:
         """Have the runner-up kept ready by a task beside this one."""
-        request = self._standby.next(now)
+        request = None
+        with contextlib.suppress(ClosedError):  # meanwhile; the answer stands
+            request = self._standby.next(now)
         if request is not None:
             task = asyncio.get_running_loop().create_task(self._port.stand_by(request))
             self._standing_by.add(task)

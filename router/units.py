@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import math
 import re
+import types
 import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -219,10 +220,21 @@ def _parsers(cls: Any) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
         if sections and not markers and typing.get_origin(hint) is not tuple:
             optional = type(None) in typing.get_args(hint)
             markers = [Parsed(functools.partial(_parse_section, sections[0], optional))]
-        if typing.get_origin(hint) is typing.Literal:
-            markers = [Parsed(functools.partial(_parse_choice, typing.get_args(hint)))]
+        if choices := _choices(hint):
+            markers = [Parsed(functools.partial(_parse_choice, choices))]
         found += [(field.name, marker.parse) for marker in markers]
     return tuple(found)
+
+
+def _choices(hint: Any) -> tuple[object, ...]:
+    """Return what a field has to be one of, None included where it may be left out; or nothing."""
+    if typing.get_origin(hint) is typing.Literal:
+        return typing.get_args(hint)
+    if typing.get_origin(hint) in {types.UnionType, typing.Union}:
+        *literals, last = sorted(typing.get_args(hint), key=lambda part: part is type(None))
+        if last is type(None) and len(literals) == 1 and (found := _choices(literals[0])):
+            return (*found, None)
+    return ()
 
 
 def _parse_section(kind: Any, optional: bool, value: object) -> object:  # noqa: FBT001
@@ -239,7 +251,8 @@ def _parse_section(kind: Any, optional: bool, value: object) -> object:  # noqa:
 
 def _parse_choice(choices: tuple[object, ...], value: object) -> object:
     if value not in choices:
-        raise ValueError(f"write one of {', '.join(map(str, choices))}")
+        words = [str(choice) for choice in choices if choice is not None]
+        raise ValueError(f"write one of {', '.join(words)}")
     return value
 
 

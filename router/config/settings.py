@@ -433,8 +433,7 @@ class Config(Section):
         if self.limits.share is not None and self.share is not None:
             problems.append("limits.share: it is short for share.url: leave one of the two out")
         problems += sign_problems(self)
-        if self.http2 and self.asks_for_aiohttp:
-            problems.append("wire: aiohttp speaks HTTP/1.1 alone: leave it out, or http2")
+        problems += _wires_without_http2(self)
         if problems:
             raise ConfigError(*problems)
 
@@ -449,6 +448,17 @@ class Config(Section):
         if self.limits.share is not None:
             return ShareSettings(url=self.limits.share)
         return self.share
+
+
+def _wires_without_http2(config: Config) -> list[str]:
+    if not config.http2:
+        return []
+    wires = {"wire": config.wire}
+    for index, endpoint in enumerate(config.endpoints):
+        wires[f"endpoints.{index}.wire"] = endpoint.wire or "auto"
+    places = [place for place, wire in wires.items() if wire == "aiohttp"]
+    said = "aiohttp speaks HTTP/1.1 alone: leave it out, or http2"
+    return [f"{place}: {said}" for place in places]
 
 
 def _same_names(endpoints: tuple[Endpoint, ...]) -> list[str]:

@@ -130,9 +130,20 @@ class Resolver:
         self._flights[name] = flight
         self._waiting.append(name)
         if self._lookups < MOST_LOOKUPS:
-            self._lookups += 1
-            threading.Thread(target=self._work, name="router-lookup", daemon=True).start()
+            self._begin(name, flight)
         return flight
+
+    def _begin(self, name: Name, flight: Lookup) -> None:
+        thread = threading.Thread(target=self._work, name="router-lookup", daemon=True)
+        self._lookups += 1
+        try:
+            thread.start()
+        except RuntimeError:  # this host has no thread left
+            self._lookups -= 1
+            if not self._lookups:  # nobody would come to it
+                self._waiting.remove(name)
+                del self._flights[name]
+                flight.land((), OSError("this host has no thread left to look up a name"))
 
     def _work(self) -> None:
         """Look up what waits, until nothing does."""

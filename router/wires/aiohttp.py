@@ -27,6 +27,8 @@ __all__ = ["Reading"]
 
 PART = 64 * 1024
 MOST_HEADERS = 1000
+MOST_DIGITS = 20
+"""Of a length; the parser overlooks zeros before it, and Python reads no more than 4300."""
 SWITCHES, FINAL, LEAST_STATUS = 101, 200, 100
 BODILESS = frozenset({101, 204, 304})
 BLANK_LINE = re.compile(rb"\n\r?\n")
@@ -131,6 +133,7 @@ class Reading:
             or data.count(b"\r") != data.count(b"\r\n")
             or message.code < LEAST_STATUS
             or not TOKEN.fullmatch(names)
+            or len(message.headers.get("Content-Length", "")) > MOST_DIGITS
             or ("Transfer-Encoding" in message.headers and not _is_chunked(message))
         ):
             raise self._core.RemoteProtocolError(NO_HEAD)

@@ -21,6 +21,8 @@ __all__ = ["Written"]
 
 TARGET = re.compile(rb"[!-~]+")
 LENGTHS = frozenset(map(len, (b"content-length", b"transfer-encoding", b"connection", b"upgrade")))
+MOST_DIGITS = 20
+"""Of a length; Python reads no more than 4300."""
 ILLEGAL = "a line of the request's head is not valid HTTP"
 LENGTH = "Content-Length is not one number"
 CODING = "only Transfer-Encoding: chunked is supported, and without Content-Length"
@@ -59,7 +61,9 @@ class Written:
         line = b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), target)
         head = self.head = b"%b%b\r\n" % (line, b"".join(lines))
         count = len(lines) + 2
-        if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
+        if head.count(b"\n") != count or head.count(b"\r") != count:
+            raise core.LocalProtocolError(ILLEGAL)
+        if b"\0" in head or b"\v" in head or b"\f" in head:  # some servers end a line at these
             raise core.LocalProtocolError(ILLEGAL)
         if not TARGET.fullmatch(target):
             raise core.LocalProtocolError(ILLEGAL)
@@ -69,7 +73,8 @@ class Written:
     def _heed(self, name: bytes, value: bytes) -> None:
         match name.lower():
             case b"content-length":
-                if not value.isdigit() or self._left not in {None, int(value)}:
+                short = len(value) <= MOST_DIGITS and value.isdigit()
+                if not short or self._left not in {None, int(value)}:
                     raise self._core.LocalProtocolError(LENGTH)
                 self._left = int(value)
             case b"transfer-encoding":

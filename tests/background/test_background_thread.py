@@ -20,7 +20,7 @@ import pytest
 
 from router.background import Background
 from router.config import Config
-from router.errors import ClosedError
+from router.errors import ClosedError, HostError
 from router.router import Router
 
 if TYPE_CHECKING:
@@ -340,3 +340,47 @@ def test_what_was_left_open_does_not_hold_up_the_exit(program: str) -> None:
         from router.router import Router
     """
     assert run(f"{textwrap.dedent(imports)}\n{program}\nprint('end')") == "end\n"
+
+
+def no_thread(_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_where_no_thread_is_left_it_says_so_and_leaves_nothing_behind() -> None:
+    ran = threading.Event()
+
+    async def job() -> None:
+        ran.set()
+
+    background = Background(lambda: [job()])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(HostError, match="no thread left"):
+            background.start()
+    background.start()
+    assert ran.wait(5)
+    background.stop()
+
+
+def test_a_thread_that_asks_until_the_process_ends_is_told_nothing_of_the_end() -> None:
+    program = """
+        import threading, time
+        from router.background import Background
+
+        background = Background(list)
+        background.start()
+
+        def ask():
+            while True:
+                background.start()
+
+        def end():
+            background.stop()
+            time.sleep(0.1)  # as threads have time while others end
+
+        import atexit
+        atexit.register(end)
+        threading.Thread(target=ask, daemon=True).start()
+        print("end")
+    """
+    assert run(program) == "end\n"

@@ -252,3 +252,20 @@ def test_while_lookups_hang_fail_or_find_nothing_requests_are_answered(kind: str
                 assert asker.ask(peer.port, timeouts(2.0), host=NAME) == b"ok"
                 clock.advance(FRESH)
             lookup.gate.set()
+
+
+def no_thread(_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_where_no_thread_is_left_a_lookup_fails_and_the_next_one_does_not() -> None:
+    resolver = Resolver(lookup=Answers(HERE), now=FakeClock())
+    for _ in range(MOST_LOOKUPS + 1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_thread)
+            flight = resolver.ask(NAME, 80)
+        assert isinstance(flight, Lookup)
+        assert flight.wait(WITHIN)
+        with pytest.raises(OSError, match="no thread left"):
+            flight.result()
+    assert [address.place[0] for address in first(resolver)] == ["127.0.0.1"]

@@ -94,3 +94,16 @@ def test_a_child_of_a_fork_has_an_alarm_of_its_own(alarm: Alarm) -> None:
         os._exit(0 if rung.wait(5) else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def no_thread(_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_where_no_thread_is_left_it_rings_when_there_is_one_again(alarm: Alarm) -> None:
+    rung = threading.Event()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        alarm.set(0.01, rung.set)
+    alarm.set(0.01, lambda: None)
+    assert rung.wait(5)

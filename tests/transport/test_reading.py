@@ -122,3 +122,9 @@ def test_whatever_comes_is_read_alike_however_it_is_cut_or_refused(seed: int) ->
         if whole is not None and whole.status != SWITCHES:  # which the wire asks about
             assert core is not None, answer
             assert (whole.status, whole.body) == (core.status, core.body), answer
+
+
+@pytest.mark.parametrize("digits", [21, 4301, 90_000])
+def test_a_length_of_endless_digits_is_no_length(digits: int) -> None:
+    length = b"5".rjust(digits, b"0")
+    assert ours([b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\nhello"]) is None

@@ -13,9 +13,10 @@ from four_clients import KINDS, Asker
 
 import router
 from router.standby import LONGEST, Standby
+from router.testing import Reply
 
 if TYPE_CHECKING:
-    from router.testing import Regions
+    from router.testing import Received, Regions
 
 PATIENCE = 10.0
 
@@ -122,3 +123,31 @@ def test_a_client_that_is_closed_meanwhile_leaves_no_task(two: Regions) -> None:
         return asyncio.all_tasks() - {asyncio.current_task()}
 
     assert asyncio.run(left()) == set()
+
+
+def no_thread(_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_where_no_thread_is_left_the_answer_arrives_all_the_same(two: Regions) -> None:
+    with Asker("httpx", config_of(two)) as asker:
+        assert asker.router.wait_until_measured(PATIENCE)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_thread)
+            look(asker)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_router_that_is_closed_while_an_answer_comes_does_not_take_it(
+    kind: str, two: Regions
+) -> None:
+    with Asker(kind, config_of(two)) as asker:
+        assert asker.router.wait_until_measured(PATIENCE)
+
+        def closing(_: Received) -> Reply:
+            asker.router.close()
+            return Reply(200)
+
+        for region in two:
+            region.respond = closing
+        look(asker)

@@ -108,6 +108,11 @@ def test_http2_goes_over_the_core_alone() -> None:
 def test_an_unknown_wire_is_refused() -> None:
     with pytest.raises(router.ConfigError, match="wire"):
         router.Config(endpoints=("https://a.test",), wire="carrier pigeon")  # type: ignore[arg-type]
+    with pytest.raises(router.ConfigError, match="wire: write one of auto, httpx, aiohttp"):
+        router.Endpoint(url="https://a.test", wire="carrier pigeon")  # type: ignore[arg-type]
+    with pytest.raises(router.ConfigError, match="repeat: write one of safe, rejected, always"):
+        router.Endpoint(url="https://a.test", repeat="alway")  # type: ignore[arg-type]
+    assert router.Endpoint(url="https://a.test").wire is None
 
 
 def test_the_wire_cannot_change_while_it_serves(pair: Regions) -> None:

@@ -21,6 +21,8 @@ __all__ = ["Written"]
 
 TARGET = re.compile(rb"[!-~]+")
 LENGTHS = frozenset(map(len, (b"content-length", b"transfer-encoding", b"connection", b"upgrade")))
+PADDED = (b" \r\n", b"\t\r\n", b":  ", b": \t")
+"""Where a value has blanks around it, one of these stands in the head."""
 MOST_DIGITS = 20
 """Of a length; Python reads no more than 4300."""
 ILLEGAL = "a line of the request's head is not valid HTTP"
@@ -64,6 +66,8 @@ class Written:
         if head.count(b"\n") != count or head.count(b"\r") != count:
             raise core.LocalProtocolError(ILLEGAL)
         if b"\0" in head or b"\v" in head or b"\f" in head:  # some servers end a line at these
+            raise core.LocalProtocolError(ILLEGAL)
+        if any(sign in head for sign in PADDED) and any(v.strip(b" \t") != v for _, v in headers):
             raise core.LocalProtocolError(ILLEGAL)
         if not TARGET.fullmatch(target):
             raise core.LocalProtocolError(ILLEGAL)

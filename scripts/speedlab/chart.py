@@ -26,7 +26,7 @@ STYLE = (
     ".small{font-size:10.5px;fill:#6b7077}.frame{fill:none;stroke:#c9ccd1}"
     ".grid{stroke:#e4e6e9;fill:none}.span{stroke:#c9ccd1;stroke-width:2;fill:none}"
 )
-LEFT, WIDTH, RIGHT = 290.0, 560.0, 70.0
+LEFT, WIDTH, RIGHT = 325.0, 560.0, 70.0
 TOP, LINE, BOTTOM = 84.0, 24.0, 34.0
 DOT = 9.0
 OURS, OTHERS = ("#27599b", "#5b9bd0"), ("#8a3b2f", "#f2a05a")

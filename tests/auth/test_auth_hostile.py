@@ -92,13 +92,13 @@ def test_a_lifetime_of_many_digits_is_a_day(digits: int) -> None:
 @pytest.mark.parametrize(
     "value", ["planted-key ", " planted-key", "planted-key\t", "planted-key\x0c"]
 )
+@pytest.mark.parametrize("wire", ["auto", "httpx"])
 def test_no_error_of_a_request_that_cannot_be_sent_holds_its_headers(
-    regions: Regions, value: str
+    regions: Regions, value: str, wire: Any
 ) -> None:
-    config = router.Config(endpoints=regions.endpoints(), probe=QUIET)
+    config = router.Config(endpoints=regions.endpoints(), probe=QUIET, wire=wire)
     with router.Client(config) as client, pytest.raises(httpx.LocalProtocolError) as caught:
         client.get("/", headers={"Authorization": value})
-    assert "Illegal header value" in str(caught.value.__cause__)
     assert PLANTED not in "".join(traceback.format_exception(caught.value))
     assert PLANTED not in repr(caught.value.__cause__)
 

@@ -35,6 +35,10 @@ def test_it_is_what_was_given_line_by_line() -> None:
         {"headers": [(b"X", b"a\0b")]},
         {"headers": [(b"X", b"a\vb")]},
         {"headers": [(b"X", b"a\fb")]},
+        {"headers": [(b"X", b" a")]},
+        {"headers": [(b"X", b"a\t")]},
+        {"headers": [(b"X", b"\ta")]},
+        {"headers": [(b"X", b"a ")]},
         {"headers": [(b"X: 1\r\nX-Admin", b"1")]},
         {"target": b"/ HTTP/1.1\r\nX-Admin: 1\r\n\r\n"},
         {"target": b"/a b"},
@@ -59,6 +63,10 @@ def test_a_body_is_as_long_as_the_head_says() -> None:
     assert made.framed(b"ab") + made.framed(b"") + made.framed(b"cd") + made.end() == b"abcd"
     with pytest.raises(httpcore.LocalProtocolError, match="too much"):
         made.framed(b"e")
+
+
+def test_an_empty_value_is_written_as_it_is() -> None:
+    assert b"\r\nX: \r\n" in written((b"X", b""), (b"Y", b"a:  b")).head
 
 
 @pytest.mark.parametrize("headers", [[], [(b"Content-Length", b"1")]])

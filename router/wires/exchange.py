@@ -1,7 +1,7 @@
 """One exchange over one connection: the request is written, the head is read, the body follows.
 
-Rule 1: a server may answer before it has read all: where writing breaks, the answer is read all the
-        same, and the connection is not used again.
+Rule 1: a server may answer before it has read all: where writing breaks, or ends with its time and
+        something has come, the answer is read, and the connection is not used again.
 Rule 2: a connection goes back to its pool when the body has come whole, and is closed where the
         body is left before its end, or its reader is cancelled.
 """
@@ -47,6 +47,10 @@ async def write(
             await _write_parts(stream, parts(request.body.stream), written, timeout)
     except core.WriteError:
         written.closes = True
+    except core.WriteTimeout as error:
+        if request.timeouts.abandoned or not stream.get_extra_info("is_readable"):
+            raise
+        written.closes, written.late = True, error
     return written
 
 

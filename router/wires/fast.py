@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["FastTasks", "FastThreads"]
 
 PART = 64 * 1024
+AT_HAND = 0.01
+"""Seconds to read what is there already."""
 
 
 class _Fast:
@@ -75,9 +77,12 @@ class _Fast:
         stream, timeouts = connection.stream, request.timeouts
         written = await write(stream, request, self._core, self._parts)
         reading = Reading(self._core, request.method)
-        timeout = timeouts.get("read")
-        while not reading.take(await stream.read(PART, timeout)):
-            pass
+        timeout = timeouts.get("read") if written.late is None else AT_HAND
+        try:
+            while not reading.take(await stream.read(PART, timeout)):
+                pass
+        except self._core.ReadTimeout as error:
+            raise written.late or error from None
         message = reading.message
         network: Any = stream.asked
         if reading.switches:

@@ -37,11 +37,12 @@ class Written:
 
     Attributes:
         head: the request line and the headers.
+        late: what ended the writing, where its time did and something had come.
         closes: whether the connection is not used again.
         upgrades: whether another protocol is asked for.
     """
 
-    __slots__ = ("_chunked", "_core", "_left", "closes", "head", "upgrades")
+    __slots__ = ("_chunked", "_core", "_left", "closes", "head", "late", "upgrades")
 
     def __init__(self, request: Outgoing, core: Any) -> None:
         """Make the head now.
@@ -51,6 +52,7 @@ class Written:
         """
         self._core = core
         self._left: int | None = None
+        self.late: Exception | None = None
         self._chunked = self.closes = self.upgrades = False
         headers, target = request.headers, request.target
         if isinstance(headers, Departure):

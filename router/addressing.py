@@ -28,6 +28,8 @@ __all__ = ["BASE_URL", "Addresses"]
 
 MAY_LEAVE = re.compile(rb"\.\.|%2e", re.IGNORECASE)
 SEPARATORS = re.compile(rb"[/\\]")
+AFTER_A_BASE = frozenset({b"", b"/", b"?"})
+MOST_KNOWN = 1000
 BASE_HOST = "router.invalid"  # RFC 2606: never resolves, so a request that strays goes nowhere
 BASE_URL = f"https://{BASE_HOST}"
 
@@ -35,7 +37,7 @@ BASE_URL = f"https://{BASE_HOST}"
 class Addresses:
     """The served URLs of one configuration."""
 
-    __slots__ = ("_all_bases", "_by_origin", "_hosts")
+    __slots__ = ("_all_bases", "_by_origin", "_hosts", "_known")
 
     def __init__(self, endpoints: Iterable[Endpoint], hosts: Iterable[str]) -> None:
         self._hosts = frozenset(map(_canonical, hosts)) | {BASE_HOST}
@@ -46,13 +48,28 @@ class Addresses:
             by_origin.setdefault((origin.scheme, origin.host, origin.port), set()).add(base)
         self._by_origin = {key: _longest_first(bases) for key, bases in by_origin.items()}
         self._all_bases = _longest_first(set().union(*by_origin.values()))
+        self._known: dict[tuple[str, str, int | None], tuple[bytes, ...]] = {}
 
-    def relative(self, *, scheme: str, host: str, port: int | None, target: bytes) -> bytes:
+    def relative(self, scheme: str, host: str, port: int | None, target: bytes) -> bytes:
         """Return what of `target` (path and query) comes behind a base path.
 
         Raises:
             UnknownHostError: the URL is not served; the message says what to change.
         """
+        asked = scheme, host, port
+        bases = self._known.get(asked)  # of those that were served before
+        if bases is not None and b".." not in target and b"%" not in target:
+            for base in bases:  # as `_strip` does, without the call
+                if target.startswith(base) and target[len(base) : len(base) + 1] in AFTER_A_BASE:
+                    return target[len(base) :]
+        rest, bases = self._relative(scheme, host, port, target)
+        if len(self._known) < MOST_KNOWN:
+            self._known[asked] = bases
+        return rest
+
+    def _relative(
+        self, scheme: str, host: str, port: int | None, target: bytes
+    ) -> tuple[bytes, tuple[bytes, ...]]:
         host = _canonical(host)
         if MAY_LEAVE.search(target) and _leaves(target):
             raise UnknownHostError(
@@ -68,10 +85,10 @@ class Addresses:
                     f"{host} is served below {served} only: address the request there, "
                     f"or to {BASE_URL}"
                 )
-            return rest
+            return rest, bases
         if host in self._hosts and scheme in DEFAULT_PORTS:
             rest = _strip(target, self._all_bases)
-            return target if rest is None else rest
+            return target if rest is None else rest, self._all_bases
         raise UnknownHostError(self._unknown(scheme, host, number))
 
     def _unknown(self, scheme: str, host: str, port: int) -> str:
@@ -107,6 +124,6 @@ def _longest_first(bases: set[bytes]) -> tuple[bytes, ...]:
 
 def _strip(target: bytes, bases: tuple[bytes, ...]) -> bytes | None:
     for base in bases:
-        if target.startswith(base) and target[len(base) : len(base) + 1] in {b"", b"/", b"?"}:
+        if target.startswith(base) and target[len(base) : len(base) + 1] in AFTER_A_BASE:
             return target[len(base) :]
     return None

@@ -46,7 +46,7 @@ def next_wait(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | N
     if not call.body.sendable:
         return _stop(call, "its body can be read only once")
     if verdict in CORRECTABLE:
-        call.corrected.add(verdict)
+        call.corrected |= {verdict}
         return _same_again(call, outcome)
     if verdict is Verdict.UNREADY:
         return _after_428(call, outcome, desk, now)
@@ -90,16 +90,16 @@ def repeat(call: Call, outcome: Outcome) -> str:
 def _same_again(call: Call, outcome: Outcome, wait: float = 0.0) -> float:
     """Return the wait for the same endpoint: nothing is wrong with it."""
     if outcome.flight is not None:
-        call.tried.discard(outcome.flight.choice.endpoint.name)
+        call.tried -= {outcome.flight.choice.endpoint.name}
     return wait
 
 
 def _elsewhere(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | None:
     """Return the wait for another endpoint, or for any after a backoff."""
     if outcome.flight is not None:
-        call.tried.add(outcome.flight.choice.endpoint.name)
+        call.tried |= {outcome.flight.choice.endpoint.name}
     if outcome.answer is not None and outcome.answer.status in AGAIN_ONCE:
-        call.once.add(outcome.answer.status)
+        call.once |= {outcome.answer.status}
     wait = 0.0
     if not desk.pool.has_fresh(call.options, tried=call.tried, now=now):
         wait = _backoff(call, desk, now)
@@ -134,7 +134,7 @@ def _after_428(call: Call, outcome: Outcome, desk: Desk, now: float) -> float | 
 
     Where a check fails, `call.problem` says which.
     """
-    call.corrected.add(Verdict.UNREADY)
+    call.corrected |= {Verdict.UNREADY}
     settings = desk.failover.precondition
     name = (settings.request_id or "").encode("ascii")
     if name and not has(call.headers, name):
@@ -199,13 +199,12 @@ def may_hedge(call: Call, desk: Desk) -> bool:
     """Return whether a second attempt may run beside the next one."""
     wanted = call.options.hedge
     if wanted is None:
-        wanted = desk.failover.hedge is not None
-    return (
-        wanted
-        and (call.keyed or is_idempotent(call.method))
-        and call.body.replayable
-        and _counted(call) + 2 <= desk.failover.attempts
-    )
+        wanted = desk.hedges
+    if not wanted or not call.body.replayable:
+        return False
+    if not (call.keyed or is_idempotent(call.method)):
+        return False
+    return _counted(call) + 2 <= desk.failover.attempts
 
 
 def late_after(call: Call, desk: Desk, choice: Choice) -> float | None:

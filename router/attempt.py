@@ -5,12 +5,15 @@ Rule: a trace is made of references while the request runs, and of words only wh
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from router.balance.written import written
 from router.clock.reading import UNBOUNDED
 from router.failover.verdict import Verdict
+from router.limits.permit import UNLIMITED
+from router.options import parse_cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from router.balance.decision import Decision
     from router.balance.ranking import Ranked
     from router.call import Header
-    from router.limits.usage import Bill
+    from router.limits.permit import Permit
 from router.clock.reading import Stamp
 
 __all__ = ["Attempt", "Trace"]
@@ -150,14 +153,15 @@ class Attempt:
         return f"{self.endpoint}: {self.result} after {self.elapsed * 1e3:.1f} ms"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trace:
     """Rides in `response.extensions["router"]`."""
 
     attempts: tuple[Attempt, ...]
     stopped: str | None = None
     """Why no further attempt was made, where the last answer was not good."""
-    bill: Bill | None = field(default=None, repr=False, compare=False)
+    permit: Permit = field(default=UNLIMITED, repr=False, compare=False)
+    """What its answer's attempt was admitted with; a copy or a pickled one has none."""
 
     def settle(self, cost: float | Mapping[str, float]) -> None:
         """Say what the request cost in the end, as `Options.cost`: the limiter gets the rest back.
@@ -168,8 +172,8 @@ class Trace:
         Raises:
             OptionsError: the cost is not of that form.
         """
-        if self.bill is not None:
-            self.bill.settle(cost)
+        requests, costs = parse_cost(cost, least=-1.0)
+        self.permit.settle(time.monotonic(), cost=requests, costs=costs)
 
     @property
     def endpoint(self) -> str:

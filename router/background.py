@@ -51,6 +51,8 @@ class Background:
         self._stopped = self._ended_with_process = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self.runs = False
+        """Whether its thread was started, in this process."""
         self._pulse: Pulse | None = None
         register(self)
 
@@ -58,6 +60,7 @@ class Background:
         """Forget the parent's thread; `start` makes one for the child."""
         self._lock = threading.RLock()
         self._loop = self._thread = self._pulse = None
+        self.runs = False
 
     def start(self) -> None:
         """Start the thread and its jobs, unless they run.
@@ -66,7 +69,7 @@ class Background:
             ClosedError: it was stopped.
             HostError: this host has no thread left.
         """
-        if self._thread is None and not self._ended_with_process:
+        if not (self.runs or self._ended_with_process):
             with self._lock:
                 self._running_loop()
 
@@ -87,6 +90,7 @@ class Background:
                 _undo(loop, made)
                 raise HostError("this host has no thread left for the Router") from error
             self._loop, self._thread, self._pulse = loop, thread, pulse
+            self.runs = True
         return self._loop
 
     def lost(self) -> float:
@@ -118,6 +122,7 @@ class Background:
             self._stopped = True
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
+            self.runs = False
             if loop is not None:
                 with contextlib.suppress(RuntimeError):  # the loop ended by itself
                     loop.call_soon_threadsafe(loop.stop)

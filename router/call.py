@@ -134,29 +134,25 @@ class Interruptible(Protocol):
 
 
 class Remaining(float):
-    """The seconds that a phase had when it began; `now()` is what is left of them."""
+    """The seconds that a phase had when it began; `now()` is what is left of them.
 
-    __slots__ = ("_ends", "_limit", "timeouts")
+    It knows whom to ask, and the core hands it on to its streams as it is.
 
-    _ends: float | None
-    _limit: float | None
+    Attributes:
+        timeouts: whom to ask.
+        limit: seconds that bound each wait.
+        ends: the monotonic instant that bounds all of them together.
+    """
+
+    __slots__ = ("ends", "limit", "timeouts")
+
+    ends: float | None
+    limit: float | None
     timeouts: Timeouts
-
-    @classmethod
-    def of(
-        cls, timeouts: Timeouts, seconds: float, limit: float | None, ends: float | None
-    ) -> Remaining:
-        """Return seconds that know whom to ask; the core hands them on to its streams as they are.
-
-        `limit` bounds each wait, in seconds; `ends` all of them together, a monotonic instant.
-        """
-        made = cls(seconds)
-        made.timeouts, made._limit, made._ends = timeouts, limit, ends
-        return made
 
     def now(self) -> float:
         """Return the seconds that a wait beginning now may take; 0: none."""
-        return self.timeouts.left_of(self._limit, self._ends)
+        return self.timeouts.left_of(self.limit, self.ends)
 
 
 class Timeouts:
@@ -194,18 +190,18 @@ class Timeouts:
     def __init__(
         self,
         limits: Mapping[str, float | None],
-        *,
-        budget: float,
+        until: float,
         pause: float,
         now: Callable[[], float],
         leaves: Callable[[float], None] = lambda _: None,
+        *,
         until_body_end: float | None = None,
     ) -> None:
         """Take the caller's seconds by phase, and what bounds them.
 
         Args:
             limits: the caller's own timeouts.
-            budget: seconds for all phases up to the head of the answer.
+            until: when the head of the answer has to be there, in monotonic seconds.
             pause: seconds between parts of the body, where the caller sets no read timeout.
             now: monotonic seconds.
             leaves: hears when the first write begins.
@@ -216,7 +212,7 @@ class Timeouts:
         self._limits = limits
         self._now = now
         self._pause = pause
-        self._until: float | None = now() + budget
+        self._until: float | None = until
         self.until_body_end = until_body_end
         self._part_until: float | None = None
         self._late = False
@@ -258,16 +254,23 @@ class Timeouts:
 
     def get(self, phase: str, default: float | None = None) -> Remaining:
         """Return the seconds that a phase beginning now may take."""
-        limit = self._limits.get(phase, default)
-        if self.abandoned:
-            return Remaining.of(self, LEAST_TIMEOUT, limit, None)
-        if self.left is None and phase == "write":
-            self.left = self._now()
-            self._leaves(self.left)
+        limit, now, until = self._limits.get(phase, default), self._now(), self._until
         ends = None
-        if phase == "connect" and limit is not None:  # of the TLS handshake too
-            ends = self._now() + limit
-        return Remaining.of(self, max(self._left(limit, ends), LEAST_TIMEOUT), limit, ends)
+        if self.abandoned:
+            seconds = LEAST_TIMEOUT
+        else:
+            if phase == "write" and self.left is None:
+                self.left = now
+                self._leaves(now)
+            elif phase == "connect" and limit is not None:  # of the TLS handshake too
+                ends = now + limit
+            if until is not None and limit is None:  # on everybody's path, without a call
+                seconds = until - now
+            else:
+                seconds = self._left(limit, ends)
+        made = Remaining(max(LEAST_TIMEOUT, seconds))
+        made.timeouts, made.limit, made.ends = self, limit, ends
+        return made
 
     def left_of(self, limit: float | None, ends: float | None) -> float:
         """Return the seconds that a wait beginning now may take; 0: none.
@@ -367,16 +370,16 @@ class Call:
     keyed: bool = False
     at_once: bool = False
     attempts: list[Attempt] = field(default_factory=list)
-    tried: set[str] = field(default_factory=set)
+    tried: frozenset[str] = frozenset()
     backoffs: int = 0
-    corrected: set[Verdict] = field(default_factory=set)
+    corrected: frozenset[Verdict] = frozenset()
     launched: int = 0
-    once: set[int] = field(default_factory=set)
+    once: frozenset[int] = frozenset()
     stale: int = 0
     problem: PreconditionError | None = None
     stopped: str | None = None
     kept: Answer | None = None
-    blamed: list[tuple[Choice, str]] = field(default_factory=list)
+    blamed: tuple[tuple[Choice, str], ...] = ()
     shaped: dict[Shaping, Shaped] | None = field(default=None, repr=False)
 
     def addressed_to(
@@ -390,17 +393,11 @@ class Call:
         path, headers, body = self.path, self.headers, self.body
         if endpoint.shaping is not None:
             path, headers, body = self._shaped(endpoint.shaping)
-        origin = endpoint.origin
-        target = origin.base_path.encode("ascii") + path
-        return Outgoing(
-            method=self.method,
-            endpoint=endpoint,
-            target=target if target.startswith(b"/") else b"/" + target,
-            headers=[(b"Host", origin.authority.encode("ascii")), *headers, *extra],
-            body=body,
-            timeouts=timeouts,
-            extensions=self.extensions,
-        )
+        target = endpoint.base_path + path
+        if target[:1] != b"/":
+            target = b"/" + target
+        headers = [endpoint.host_header, *headers, *extra]
+        return Outgoing(self.method, endpoint, target, headers, body, timeouts, self.extensions)
 
     def _shaped(self, shaping: Shaping) -> tuple[bytes, list[Header], Body]:
         """Return path, headers and body at an endpoint; path and body are made once."""

@@ -61,9 +61,8 @@ class RoutedClient:
 
     def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
         """Send as the library does; tell the router when, and if the answer is read at once."""
-        extensions = {**request.extensions, BEGAN: self.router.now()}
-        extensions.pop(AT_ONCE, None)  # it may have been sent before
-        request.extensions = extensions if stream else {**extensions, AT_ONCE: True}
+        began = self.router.now()
+        request.extensions = {**request.extensions, BEGAN: began, AT_ONCE: not stream}
         return super().send(request, stream=stream, **options)  # type: ignore[misc] # the library's
 
 

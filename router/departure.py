@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from router.clock.keeper import Keeper
     from router.clock.reading import Stamp
 
-__all__ = ["Countdown", "Departure", "LateUrl", "Signed", "Signer", "Signing"]
+    Countdown = tuple[bytes, float, Callable[[], float]]
+    """A header of the whole milliseconds for which a client still waits: its name, until when, and
+    what tells the time, in the same seconds."""
+
+__all__ = ["Departure", "LateUrl", "Signed", "Signer", "Signing"]
 
 FRESH = 0.05
 NS = 1e9
@@ -78,45 +82,27 @@ class Signer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Countdown:
-    """Tells a server how long its client still waits: a header of whole milliseconds.
-
-    `until` and `now` count in the same monotonic seconds.
-    """
-
-    name: str
-    until: float
-    now: Callable[[], float]
-
-    def header(self) -> Header:
-        """Return the header as of now."""
-        left = max(0, int((self.until - self.now()) * 1e3))
-        return self.name.encode("ascii"), b"%d" % left
-
-
 class Departure:
     """The headers of one attempt; iterating over it is what takes the time.
 
     Attributes:
+        endpoint: the name of the endpoint that the request goes to.
         asked: boot time in seconds before which the request has surely not left.
         stamp: the time that they carry, or None.
         header: how it is written there, or None.
     """
 
     __slots__ = (
-        "_body",
         "_countdown",
-        "_endpoint",
         "_fixed",
         "_keeper",
         "_made",
-        "_method",
         "_signer",
         "_target",
-        "_to",
         "_told",
+        "_unsigned",
         "asked",
+        "endpoint",
         "header",
         "stamp",
     )
@@ -125,36 +111,36 @@ class Departure:
         self,
         request: Outgoing,
         keeper: Keeper,
-        signer: Signer | None,
+        signer: Signer | None = None,
         countdown: Countdown | None = None,
     ) -> None:
         """Take the place of the request's headers, if there is anything to make.
 
         It does not keep the request: the two would hold each other until the collector comes by.
+
+        Args:
+            request: what is sent.
+            keeper: tells the time, and how it is written.
+            signer: proves the request.
+            countdown: what tells how long its client still waits.
         """
-        self._countdown = countdown
-        self._endpoint = request.endpoint
-        self._method = request.method
-        self._body = request.body
-        self._to = request.target
         self._keeper = keeper
         self._signer = signer
+        self._countdown = countdown
         self._fixed = request.headers
         self._made: list[Header] = []
         self._target = request.target
         self._told = False
+        self.endpoint = request.endpoint.name
         self.stamp: Stamp | None = None
         self.header: Header | None = None
+        if signer is not None:
+            self._unsigned = request.endpoint, request.method, request.body, request.target
         if keeper.stamper is None and signer is None and countdown is None:
             self.asked = keeper.boottime()
         else:
             self.asked = 0.0
             request.headers = self
-
-    @property
-    def endpoint(self) -> str:
-        """The name of the endpoint that the request goes to."""
-        return self._endpoint.name
 
     @property
     def signs(self) -> bool:
@@ -190,19 +176,21 @@ class Departure:
             self._make()
 
     def _make(self) -> None:
-        stamp = self.stamp = self._keeper.stamp(self._endpoint.name)
+        stamp = self.stamp = self._keeper.stamp(self.endpoint)
         self.asked = self.asked or stamp[0] / NS  # the first time counts
-        header = self.header = self._keeper.header(stamp)
+        stamper = self._keeper.stamper
+        header = self.header = None if stamper is None else stamper.header(stamp)
         made = list(self._fixed) if header is None else [*self._fixed, header]
         if self._countdown is not None:
-            made.append(self._countdown.header())
+            name, until, now = self._countdown
+            made.append((name, b"%d" % max(0, int((until - now()) * 1e3))))
         if self._signer is not None:
             made = self._signed(made, self._signer)
         self._made = made
 
     def _signed(self, headers: list[Header], signer: Signer) -> list[Header]:
         try:
-            returned = signer(self._unsigned(headers))
+            returned = signer(self._signing(headers))
             query = returned.query if isinstance(returned, Signed) else None
             pairs = list(returned.headers if isinstance(returned, Signed) else returned)
         except SigningError:
@@ -212,20 +200,20 @@ class Departure:
                 f"the signer raised {type(error).__name__}, or returned no list: nothing was sent"
             ) from error
         if query is not None:
-            path = self._to.partition(b"?")[0]
+            path = self._unsigned[3].partition(b"?")[0]
             self._target = path + b"?" + _checked_query(query)
         made = [_checked(pair) for pair in pairs]
         theirs = {name.lower() for name, _ in made}
         return [pair for pair in headers if pair[0].lower() not in theirs] + made
 
-    def _unsigned(self, headers: list[Header]) -> Signing:
-        endpoint, body, stamp = self._endpoint, self._body, self.stamp
+    def _signing(self, headers: list[Header]) -> Signing:
+        (endpoint, method, body, target), stamp = self._unsigned, self.stamp
         assert stamp is not None
         origin = endpoint.origin
         return Signing(
             endpoint=self.endpoint,
-            method=self._method,
-            url=f"{origin.scheme}://{origin.authority}{self._to.decode('ascii')}",
+            method=method,
+            url=f"{origin.scheme}://{origin.authority}{target.decode('ascii')}",
             headers=tuple((n.decode("ascii"), v.decode("latin-1")) for n, v in headers),
             body=b"".join(body.stream) if body.replayable else None,
             stamp=stamp,

@@ -32,6 +32,8 @@ class Desk:
 
     Attributes:
         unready: whether the signer still fetches its credentials for the first time.
+        countdown: the name of the header that tells a server how long its client waits, or None.
+        hedges: whether requests may be hedged that do not say otherwise.
         apart: whether endpoints want tokens for audiences or scopes of their own.
     """
 
@@ -50,3 +52,22 @@ class Desk:
     began: Began | None = None
     used: Usage | None = None
     gaps: Gaps = field(default_factory=Gaps)
+    hedges: bool = field(init=False)
+    countdown: bytes | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        failover = self.failover
+        name = failover.deadline_header
+        object.__setattr__(self, "hedges", failover.hedge is not None)
+        object.__setattr__(self, "countdown", None if name is None else name.encode("ascii"))
+
+    def settles(self) -> bool:
+        """Return whether something may still be to come that a request waits for."""
+        if self.signer is not None and self.unready():
+            return True
+        stamper = self.keeper.stamper
+        return stamper is not None and (stamper.refuses or not self.keeper.clock.settled)
+
+    def settling(self, now: float) -> float:
+        """Return the seconds for which a request may still wait for a clock that is sure."""
+        return 0.0 if self.keeper.stamper is None else self.keeper.settling(now)

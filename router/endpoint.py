@@ -287,6 +287,16 @@ class Endpoint:
         return parse_origin(self.url)
 
     @functools.cached_property
+    def host_header(self) -> tuple[bytes, bytes]:
+        """The Host header, as it is sent."""
+        return b"Host", self.origin.authority.encode("ascii")
+
+    @functools.cached_property
+    def base_path(self) -> bytes:
+        """The path that all its requests share, as it is sent."""
+        return self.origin.base_path.encode("ascii")
+
+    @functools.cached_property
     def reach(self) -> Reach:
         """What its access token has to be good for: endpoints of one reach share a token."""
         return self.audience, self.scope

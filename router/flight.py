@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.failover.verdict import Verdict, verdict_of_failure
-from router.limits.permit import UNLIMITED, Permit
 
 if TYPE_CHECKING:
     from router.attempt import Attempt
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from router.departure import Departure
     from router.failover.verdict import SendFailure
     from router.lease import Lease
+    from router.limits.permit import Permit
     from router.racing import Runner
 
 __all__ = ["Flight"]
@@ -32,8 +32,10 @@ class Flight:
 
     Attributes:
         lease: the permit and the in-flight count.
+        permit: what it was admitted with, to be settled.
         token: what it proves itself with.
         runner: its part in a race against another attempt at the same request.
+        timeouts: what its phases may wait.
         number: 1 for the first that is sent for its request, and so on.
         began: when it began to wait for its permit.
         sent: when it was handed to the wire.
@@ -41,28 +43,23 @@ class Flight:
         ended: when the head of the answer came, or the failure.
         held_up: seconds that this host and the caller took of it.
         noted: what the request's trace says of it so far.
-        permit: what it was admitted with, to be settled.
     """
 
     choice: Choice
     lease: Lease
+    permit: Permit
     token: Token | None
     runner: Runner | None
     request: Outgoing
+    timeouts: Timeouts
     departure: Departure
     number: int
     began: float
     sent: float
-    lost: float
+    lost: float = 0.0
     ended: float = 0.0
     held_up: float = 0.0
     noted: Attempt | None = None
-    permit: Permit = UNLIMITED
-
-    @property
-    def timeouts(self) -> Timeouts:
-        """What its phases may wait."""
-        return self.request.timeouts
 
     @property
     def outrun(self) -> bool:
@@ -75,18 +72,20 @@ class Flight:
 
     def head_came(self, now: float, lost: float) -> None:
         """Note the head of the answer, or what came instead; the first time counts."""
-        if not self.ended:
-            self.broke_off(now, lost)
-            if self.runner is not None:
-                self.runner.head_came()
+        if self.ended:
+            return
+        self.ended = now
+        self.held_up = lost - self.lost
+        body = self.request.body
+        if not body.replayable:
+            self.held_up += body.making
+        if self.runner is not None:
+            self.runner.head_came()
 
     def broke_off(self, now: float, lost: float) -> None:
         """Note that its body broke off: until then it lasted."""
-        self.ended = now
-        body = self.request.body
-        self.held_up = lost - self.lost
-        if not body.replayable:
-            self.held_up += body.making
+        self.ended = 0.0
+        self.head_came(now, lost)
 
     @property
     def unseen(self) -> float:
@@ -96,11 +95,6 @@ class Flight:
         return min(1.0, self.held_up / max(self.ended - self.sent, 1e-9))
 
     @property
-    def waited(self) -> float:
-        """Seconds from its beginning to its sending."""
-        return self.sent - self.began
-
-    @property
     def elapsed(self) -> float:
         """Seconds from sending to the head of the answer, without those that were not its own."""
         return max(0.0, self.ended - self.sent - self.held_up)
@@ -108,10 +102,14 @@ class Flight:
     @property
     def lasted(self) -> float:
         """The same with the time that the caller took to make the request's body."""
-        body = self.request.body
-        return self.elapsed if body.replayable else self.elapsed + body.making
+        lasted = self.ended - self.sent
+        if self.held_up:
+            body = self.request.body
+            return self.elapsed + (0.0 if body.replayable else body.making)
+        return lasted
 
     @property
     def served(self) -> float:
         """The same from the first write over a connection that stands."""
-        return max(0.0, self.ended - (self.timeouts.left or self.sent) - self.held_up)
+        served = self.ended - (self.timeouts.left or self.sent) - self.held_up
+        return max(0.0, served)

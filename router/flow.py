@@ -9,8 +9,8 @@ Rule 1: parts decide and never wait; the port does all waiting, blocking or susp
 Rule 2: whoever takes gives back: an attempt's Lease holds the permit and the in-flight count, and
         lives as long as the response's body.
 Rule 3: the endpoint is chosen last, when nothing is left to wait for: what this host waits for
-        is no endpoint's slowness. Where each may want another token, a choice whose token is still
-        to come is given back until it is there.
+        is no endpoint's slowness. A choice whose token is still to come is given back until it is
+        there.
 Rule 4: the time is settled here and taken when the headers leave (`departure`).
 Rule 5: an answer that was not good enough is kept, and given to the caller if no better one comes.
 Rule 6: an answer that its caller reads at once is read here, so that one that breaks off fails
@@ -27,12 +27,13 @@ from router.again import late_after, may_hedge, next_wait, spare_permit
 from router.auth.shelf import OWN
 from router.balance.pool import Choice, Cooling
 from router.call import KEPT_WITHIN, Timeouts
-from router.departure import Countdown, Departure
+from router.departure import Departure
 from router.errors import DeadlineError, RouterError, TokenError
 from router.failover.verdict import SendFailure, Verdict
 from router.flight import Flight
 from router.lease import Lease
-from router.limits.acquire import acquire
+from router.limits.acquire import in_turn
+from router.limits.permit import Permit
 from router.outcome import Outcome, acquit, conclude, judge, learn, note, outran
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from router.call import Answer, Call
     from router.desk import Desk
     from router.endpoint import Reach
-    from router.limits.permit import Permit
     from router.ports import Port
     from router.racing import Runner
 
@@ -56,16 +56,21 @@ async def route(call: Call, desk: Desk, port: Port) -> tuple[Answer, Lease | Non
     Raises:
         RouterError: no answer came; `attempts` says what was tried.
     """
-    desk.pool.check(call.options)
+    if call.options.constrained:
+        desk.pool.check(call.options)
     while True:
         try:
-            outcome = await hedged(call, desk, port)
+            may_race = (desk.hedges or call.options.hedge) and may_hedge(call, desk)
+            outcome = await (hedged(call, desk, port) if may_race else attempt(call, desk, port))
         except RouterError as error:
             error.attempts = tuple(call.attempts)
             acquit(call, desk, port.now())
             if call.kept is not None and not error.maybe_processed:
                 return call.kept, None
             raise
+        answer, flight = outcome.answer, outcome.flight
+        if outcome.verdict is Verdict.DELIVERED and answer is not None and flight is not None:
+            return answer, flight.lease
         wait = next_wait(call, outcome, desk, port.now())
         if wait is not None:
             await keep(call, outcome, port)
@@ -74,16 +79,13 @@ async def route(call: Call, desk: Desk, port: Port) -> tuple[Answer, Lease | Non
             await keep(call, outcome, port)
             raise call.problem
         else:
-            if outcome.verdict is not Verdict.DELIVERED:
-                acquit(call, desk, port.now())
-                await read_as_it_is(call, outcome, port)
+            acquit(call, desk, port.now())
+            await read_as_it_is(call, outcome, port)
             return conclude(call, outcome, port.now())
 
 
 async def hedged(call: Call, desk: Desk, port: Port) -> Outcome:
     """Try one endpoint; if its answer is late, another meanwhile, and take the first good one."""
-    if not may_hedge(call, desk):
-        return await attempt(call, desk, port)
     spare = partial(spare_permit, call, desk, port.now)
     *others, last = await port.race(partial(attempt, call, desk, port), spare)
     try:
@@ -107,22 +109,24 @@ async def attempt(
     `runner` is its part in a race against another attempt, `permit` what was taken for it already.
     """
     began = port.now()
-    permit = permit or await admitted(call, desk, port)
+    if permit is None:
+        asked = call.options
+        admitted = desk.limiter.admit(began, asked.cost, asked.costs, asked.priority, call.deadline)
+        permit = (
+            admitted
+            if isinstance(admitted, Permit)
+            else await in_turn(admitted, port, call.deadline)
+        )
     lease = Lease(permit)
     try:
-        if desk.tokens is not None and not desk.apart:
-            await current_token(call, desk, port)
-        if desk.signer is not None:
-            await settled_signer(call, desk, port)
-        if desk.keeper.stamper is not None:
-            await settled_clock(call, desk, port)
-        choice, token = await placed(call, desk, port)
-        lease.hold(choice)
-        check_clock(choice, desk)
-        if runner is not None:
-            call.tried.add(choice.endpoint.name)  # who runs against it goes elsewhere
-        flight = take_off(call, desk, port, began=began, holds=(choice, lease, token, runner))
-        flight.permit = permit
+        if desk.settles():
+            await settled(call, desk, port)
+        choice, token = place(call, desk, port.now())
+        if token is None and desk.tokens is not None:
+            choice, token = await placed(call, desk, port, choice)
+        lease.holdings.append(choice)
+        holds = (choice, lease, permit, token, runner)
+        flight = take_off(call, desk, port, began=began, holds=holds)
         outcome = await exchange(call, desk, port, flight)
         if runner is not None:
             runner.through()
@@ -141,21 +145,22 @@ async def attempt(
 
 async def exchange(call: Call, desk: Desk, port: Port, flight: Flight) -> Outcome:
     """Send, and hear what comes back; learn from it and note it."""
+    keeper, departure = desk.keeper, flight.departure
     try:
-        answer = await port.send(flight.request)
-        flight.head_came(port.now(), port.lost())
+        answer = await port.send(flight)
         answer.flight = flight
-        refused = await time_refused(answer, flight.departure, desk, port)
+        keeper.heard(departure.endpoint, answer.headers, departure.asked)
+        suspect = answer.status in keeper.skew_statuses
+        refused = suspect and await time_refused(answer, departure, desk, port)
         outcome = judge(call, desk, answer, flight, time_refused=refused)
         flight.timeouts.head_came()
     except SendFailure as failure:
-        flight.head_came(port.now(), port.lost())
         outcome = Outcome(flight.verdict_of(failure), flight=flight, failure=failure)
     except BaseException:
         if flight.outrun:
-            give_up(call, desk, port, flight)
+            outran(call, desk, flight)
         raise
-    learn(call, desk, flight, outcome, now=port.now())
+    learn(call, desk, flight, outcome)
     note(call, flight, outcome)
     if call.at_once and outcome.verdict is Verdict.DELIVERED:
         return await read(call, desk, port, outcome)
@@ -174,13 +179,14 @@ async def read(call: Call, desk: Desk, port: Port, outcome: Outcome) -> Outcome:
         failure.words = f"its body broke off: {failure.words}"
         flight.broke_off(port.now(), port.lost())
         outcome = Outcome(flight.verdict_of(failure), flight=flight, failure=failure)
-        learn(call, desk, flight, outcome, now=port.now())
+        learn(call, desk, flight, outcome)
         note(call, flight, outcome)
     except BaseException:
         if flight.outrun:
             give_up(call, desk, port, flight)
         raise
-    bill(desk, flight, outcome, now=port.now())
+    if desk.used is not None:
+        bill(desk, flight, outcome, now=port.now())
     flight.lease.give_back()
     return outcome
 
@@ -208,35 +214,18 @@ async def read_as_it_is(call: Call, outcome: Outcome, port: Port) -> None:
         flight.lease.give_back()
 
 
-async def admitted(call: Call, desk: Desk, port: Port) -> Permit:
-    """Take a permit of the one limit, in turn."""
-    options = call.options
-    return await acquire(
-        desk.limiter,
-        port,
-        call.deadline,
-        options.cost,
-        costs=options.costs,
-        priority=options.priority,
-    )
+def place(call: Call, desk: Desk, now: float) -> tuple[Choice, Token | None]:
+    """Take an endpoint, and the token that is good for it, if that is there."""
+    left = call.deadline - now
+    if left <= 0:
+        raise out_of_time(call)
+    choice = desk.pool.choose(call.options, call.tried, now, left)
+    tokens = desk.tokens
+    return choice, None if tokens is None else tokens.current(now, choice.endpoint.reach)
 
 
-async def current_token(call: Call, desk: Desk, port: Port, reach: Reach = OWN) -> Token | None:
-    """Return the shared token of a reach, waiting for its first fetch if need be."""
-    if desk.tokens is None:
-        return None
-    token = desk.tokens.current(port.now(), reach)
-    if token is None:
-        fetched = desk.tokens.request(port.now(), reach)
-        try:
-            token = await port.wait(fetched, time_left(call, port))
-        except TimeoutError:
-            raise DeadlineError("no access token came before the request's deadline") from None
-    return token
-
-
-async def placed(call: Call, desk: Desk, port: Port) -> tuple[Choice, Token | None]:
-    """Take an endpoint, and the token that is good for it; nothing is held while one is fetched.
+async def placed(call: Call, desk: Desk, port: Port, choice: Choice) -> tuple[Choice, Token | None]:
+    """Have a token fetched, and choose again when it is there; nothing is held meanwhile.
 
     Where the token of one audience cannot be had, an endpoint of another may do.
 
@@ -244,48 +233,47 @@ async def placed(call: Call, desk: Desk, port: Port) -> tuple[Choice, Token | No
         TokenError: none can be had for any endpoint.
     """
     refused: set[str] = set()
-    while True:
-        left, now = time_left(call, port), port.now()
-        choice = desk.pool.choose(call.options, tried=call.tried, now=now, within=left)
-        tokens = desk.tokens
-        if tokens is None:
-            return choice, None
-        endpoint = choice.endpoint
-        token = tokens.current(port.now(), endpoint.reach)
-        if token is not None:
-            return choice, token
+    token: Token | None = None
+    while token is None:
         choice.cancel()
+        endpoint = choice.endpoint
         try:
-            await current_token(call, desk, port, endpoint.reach)
+            await fetched(call, desk, port, endpoint.reach)
         except TokenError:
-            if endpoint.name in refused:
+            if not desk.apart or endpoint.name in refused:
                 raise
             refused.add(endpoint.name)
-            call.tried.add(endpoint.name)
+            call.tried |= {endpoint.name}
+        if desk.settles():  # what became unsure while the token was fetched
+            await settled(call, desk, port)
+        choice, token = place(call, desk, port.now())
+    return choice, token
 
 
-async def settled_signer(call: Call, desk: Desk, port: Port) -> None:
-    """Wait for a signer that fetches its credentials for the first time."""
-    while desk.unready():
-        await port.sleep(min(SETTLING_STEP, time_left(call, port)))
+async def fetched(call: Call, desk: Desk, port: Port, reach: Reach = OWN) -> None:
+    """Wait for the shared token of a reach."""
+    assert desk.tokens is not None
+    if desk.tokens.current(port.now(), reach) is None:
+        coming = desk.tokens.request(port.now(), reach)
+        try:
+            await port.wait(coming, time_left(call, port.now()))
+        except TimeoutError:
+            raise DeadlineError("no access token came before the request's deadline") from None
 
 
-async def settled_clock(call: Call, desk: Desk, port: Port) -> None:
-    """Wait briefly for a clock that is sure, right after the start."""
-    keeper, began = desk.keeper, port.now()
-    while (settling := keeper.settling(port.now())) > 0 and port.now() - began < SETTLED_WITHIN:
-        await port.sleep(min(settling, SETTLING_STEP, time_left(call, port)))
+async def settled(call: Call, desk: Desk, port: Port) -> None:
+    """Wait for what is still to come right after the start.
 
-
-def check_clock(choice: Choice, desk: Desk) -> None:
-    """See if the clock will do for a stamp.
-
-    Raises:
-        ClockError: the clock is too unsure, and `clock.when_unsure` is refuse.
+    For the token and a signer's first credentials as long as it takes, for a clock that is sure
+    only briefly, since it comes meanwhile.
     """
-    stamper = desk.keeper.stamper
-    if stamper is not None and stamper.refuses:
-        stamper.check(desk.keeper.stamp(choice.endpoint.name))
+    if desk.tokens is not None and not desk.apart:
+        await fetched(call, desk, port)
+    began = port.now()
+    while desk.unready():
+        await port.sleep(min(SETTLING_STEP, time_left(call, port.now())))
+    while (settling := desk.settling(port.now())) > 0 and port.now() - began < SETTLED_WITHIN:
+        await port.sleep(min(settling, SETTLING_STEP, time_left(call, port.now())))
 
 
 def take_off(
@@ -294,74 +282,63 @@ def take_off(
     port: Port,
     *,
     began: float,
-    holds: tuple[Choice, Lease, Token | None, Runner | None],
+    holds: tuple[Choice, Lease, Permit, Token | None, Runner | None],
 ) -> Flight:
-    """Make the request of this attempt, with what it may wait and what is made as it leaves."""
-    choice, lease, token, runner = holds
-    credentials = [] if token is None else [(b"Authorization", token.header().encode("ascii"))]
-    timeouts = attempt_timeouts(call, choice, desk, port, runner)
+    """Make the request of this attempt, with what it may wait and what is made as it leaves.
+
+    Raises:
+        ClockError: the clock is too unsure for a stamp, and `clock.when_unsure` is refuse.
+    """
+    choice, _, _, token, runner = holds
+    sent, longest = port.now(), desk.failover.attempt_timeout
+    until, leaves = min(sent + longest, call.deadline), choice.departed
+    stamper = desk.keeper.stamper
+    if stamper is not None and stamper.refuses:
+        stamper.check(desk.keeper.stamp(choice.endpoint.name))
+    if runner is not None:
+        call.tried |= {choice.endpoint.name}  # who runs against it goes elsewhere
+        leaves = partial(departed, call, desk, choice, runner)
+    timeouts = Timeouts(call.timeouts, until, longest, port.now, leaves)
+    credentials = () if token is None else (token.pair,)
     request = call.addressed_to(choice.endpoint, credentials, timeouts)
-    countdown = None
-    if desk.failover.deadline_header is not None:
-        countdown = Countdown(desk.failover.deadline_header, call.deadline, port.now)
+    name = desk.countdown
+    countdown = None if name is None else (name, call.deadline, port.now)
     departure = Departure(request, desk.keeper, desk.signer, countdown)
     call.launched = number = call.launched + 1
-    sent, lost = port.now(), port.lost()
-    flight = Flight(choice, lease, token, runner, request, departure, number, began, sent, lost)
+    flight = Flight(*holds, request, timeouts, departure, number, began, sent)
     if runner is not None:
-        runner.gone = partial(give_up, call, desk, port, flight)
+        runner.take_off(timeouts, partial(give_up, call, desk, port, flight))
     return flight
 
 
 async def time_refused(answer: Answer, departure: Departure, desk: Desk, port: Port) -> bool:
-    """Learn the time from an answer; return whether it says that the request's was wrong.
+    """Return whether an answer says that the request's time was wrong.
 
     Such an answer is a sample of the very clock that judged: the next stamp goes by it.
     """
-    keeper, name = desk.keeper, departure.endpoint
-    keeper.heard(name, answer.headers, asked=departure.asked)
-    if not keeper.may_be_skew_error(answer.status):
+    keeper = desk.keeper
+    if not keeper.is_skew_error(answer.status, await port.peek(answer)):
         return False
-    text = await port.peek(answer)
-    if not keeper.is_skew_error(answer.status, text):
-        return False
-    keeper.refused(name, answer.headers, asked=departure.asked)
+    keeper.refused(departure.endpoint, answer.headers, asked=departure.asked)
     return True
 
 
-def time_left(call: Call, port: Port) -> float:
+def time_left(call: Call, now: float) -> float:
     """Return the seconds until the deadline.
 
     Raises:
         DeadlineError: there are none.
     """
-    left = call.deadline - port.now()
+    left = call.deadline - now
     if left <= 0:
-        seconds = call.deadline - call.started
-        raise DeadlineError(f"the request's deadline of {seconds:g} s has passed")
+        raise out_of_time(call)
     return left
 
 
-def attempt_timeouts(
-    call: Call, choice: Choice, desk: Desk, port: Port, runner: Runner | None
-) -> Timeouts:
-    """Return what one attempt may wait: its own time, and no more than the deadline leaves."""
-    longest = desk.failover.attempt_timeout
-    leaves = choice.departed
-    if runner is not None:
-        leaves = partial(departed, call, desk, choice, runner)
-    timeouts = Timeouts(
-        call.timeouts,
-        budget=min(longest, time_left(call, port)),
-        pause=longest,
-        now=port.now,
-        leaves=leaves,
-    )
-    if runner is not None:
-        runner.timeouts = timeouts
-        if runner.outrun:  # while it was on its way here
-            timeouts.abandon()
-    return timeouts
+def out_of_time(call: Call) -> DeadlineError:
+    """Return the error of a request whose deadline is past."""
+    seconds = call.deadline - call.started
+    return DeadlineError(f"the request's deadline of {seconds:g} s has passed")
 
 
 def departed(call: Call, desk: Desk, choice: Choice, runner: Runner, now: float) -> None:

@@ -20,20 +20,20 @@ __all__ = ["Lease"]
 
 
 class Lease:
-    """Gives back everything it holds; safe to use from any thread."""
+    """Gives back everything it holds; safe to use from any thread.
 
-    __slots__ = ("_holdings",)
+    Attributes:
+        holdings: what it holds; more may be put there.
+    """
+
+    __slots__ = ("holdings",)
 
     def __init__(self, *holdings: Holding) -> None:
-        self._holdings = list(holdings)
-
-    def hold(self, holding: Holding) -> None:
-        """Take something more into the lease."""
-        self._holdings.append(holding)
+        self.holdings = list(holdings)
 
     def give_back(self) -> None:
         """Let go; a second time does nothing."""
-        holdings = self._holdings
+        holdings = self.holdings
         while holdings:
             try:
                 holding = holdings.pop()
@@ -43,5 +43,5 @@ class Lease:
 
     def __del__(self) -> None:
         """Give back what a forgotten stream or an interrupt at a bad moment left behind."""
-        if self._holdings:
+        if self.holdings:
             self.give_back()

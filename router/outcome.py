@@ -27,7 +27,6 @@ from router.failover.verdict import (
     Verdict,
     blames_endpoint,
     is_idempotent,
-    verdict_of_status,
 )
 from router.limits.headers import said
 
@@ -75,7 +74,7 @@ class Outcome:
 
 def judge(call: Call, desk: Desk, answer: Answer, flight: Flight, *, time_refused: bool) -> Outcome:
     """Say what an answer means for this request."""
-    verdict = verdict_of_status(answer.status, desk.verdicts)
+    verdict = desk.verdicts.get(answer.status, Verdict.DELIVERED)
     if time_refused:
         verdict = Verdict.SKEWED
     hopeless = verdict is Verdict.UNAUTHORISED and flight.token is None
@@ -92,30 +91,33 @@ def judge(call: Call, desk: Desk, answer: Answer, flight: Flight, *, time_refuse
     return Outcome(verdict, answer=answer, flight=flight, later=later or None, words=words)
 
 
-def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome, *, now: float) -> None:
-    """Tell the parts that own state what was seen."""
+def learn(call: Call, desk: Desk, flight: Flight, outcome: Outcome) -> None:
+    """Tell the parts that own state what was seen when the attempt ended."""
     if outcome.verdict is Verdict.OUTRUN:
         learn_lateness(call, desk, flight, outcome)
         return
-    choice, answer = flight.choice, outcome.answer
+    choice, answer, now = flight.choice, outcome.answer, flight.ended
     if answer is not None:
-        learn_limits(desk, flight, outcome, now)
+        flight.permit.heard = True
+        if outcome.words or desk.limiter.adapts:
+            learn_limits(desk, flight, outcome, now)
     failure = outcome.failure
     if failure is not None and not tells_of_endpoint(desk, flight, failure):
         return
     status, verdict = None if answer is None else answer.status, outcome.verdict
     if verdict is Verdict.DELIVERED and status is not None:
-        typical = status < REFUSED and flight.unseen < HARDLY
-        desk.pool.answered(choice, flight.served, now=now, typical=typical)
+        served = flight.served
+        typical = status < REFUSED and (not flight.held_up or flight.unseen < HARDLY)
+        desk.pool.answered(choice, served, now=now, typical=typical)
         desk.budget.deposit()
         if flight.runner is not None:
-            learn_lateness(call, desk, flight, outcome)
+            desk.hedging.learn((choice.endpoint.tier, call.method), served, choice.predicted)
         return
     if blames_endpoint(verdict, status):
         words = f"answered {status}" if failure is None else failure.words
         reached = verdict is not Verdict.NEVER_SENT
         desk.pool.failed(choice, words, reached=reached, now=now)
-        call.blamed.append((choice, words))
+        call.blamed += ((choice, words),)
     else:
         desk.pool.heard(choice)
     if verdict is Verdict.REJECTED:
@@ -191,12 +193,16 @@ def acquit(call: Call, desk: Desk, now: float) -> None:
 
 def note(call: Call, flight: Flight, outcome: Outcome) -> None:
     """Add the attempt to the request's trace, or what became of it after it was added."""
+    failure = outcome.failure
+    error = None if failure is None else failure.words
+    if outcome.verdict is Verdict.OUTRUN:
+        error = "given up, another attempt was quicker"
     made = Attempt(
         endpoint=flight.choice.endpoint.name,
-        verdict=outcome.verdict.value,
+        verdict=outcome.verdict.word,
         status=None if outcome.answer is None else outcome.answer.status,
-        error=_error(outcome),
-        waited=flight.waited,
+        error=error,
+        waited=flight.sent - flight.began,
         elapsed=flight.lasted,
         maybe_processed=outcome.verdict in MAYBE_PROCESSED,
         decided=flight.choice.decided(),
@@ -212,12 +218,6 @@ def note(call: Call, flight: Flight, outcome: Outcome) -> None:
         if flight.number < call.launched:  # one that was sent later has ended already
             call.attempts.sort(key=BY_NUMBER)
     flight.noted = made
-
-
-def _error(outcome: Outcome) -> str | None:
-    if outcome.verdict is Verdict.OUTRUN:
-        return "given up, another attempt was quicker"
-    return None if outcome.failure is None else outcome.failure.words
 
 
 def conclude(call: Call, outcome: Outcome, now: float) -> tuple[Answer, Lease | None]:

@@ -18,6 +18,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from router.bell import bell_of
 from router.errors import ClosedError
 from router.failover.verdict import SendFailure
 from router.peek import apeek, peek
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
+    from router.bell import Bell
     from router.call import Answer, Outgoing
+    from router.flight import Flight
     from router.outcome import Outcome
     from router.pulse import Pulse
     from router.racing import Attempting, Spare
@@ -58,8 +61,8 @@ class Port(Protocol):
         """Return the future's result; raise TimeoutError after `timeout` seconds."""
         ...
 
-    async def send(self, request: Outgoing) -> Answer:
-        """Send one attempt; raise SendFailure where no answer's head came."""
+    async def send(self, flight: Flight) -> Answer:
+        """Send one attempt, and note in it when its head came; raise SendFailure where none did."""
         ...
 
     async def peek(self, answer: Answer) -> str:
@@ -106,8 +109,12 @@ class BlockingPort:
     async def wait(self, future: Future[T], timeout: float | None) -> T:
         return future.result(timeout)
 
-    async def send(self, request: Outgoing) -> Answer:
-        return self._wires.send(request)
+    async def send(self, flight: Flight) -> Answer:
+        flight.lost = self.lost()
+        try:
+            return self._wires.send(flight.request)
+        finally:
+            flight.head_came(time.monotonic(), self.lost())
 
     async def peek(self, answer: Answer) -> str:
         return peek(answer)
@@ -152,17 +159,17 @@ class AsyncioPort:
     def __init__(self, wires: AsyncWires) -> None:
         self._wires = wires
         self._left_behind: set[asyncio.Task[Any]] = set()
-        self._of_loop: tuple[weakref.ref[asyncio.AbstractEventLoop], Pulse] | None = None
+        self._of_loop: tuple[weakref.ref[asyncio.AbstractEventLoop], Pulse, Bell] | None = None
 
-    def _pulse(self, loop: asyncio.AbstractEventLoop) -> Pulse:
-        """Return the loop's pulse; of the loop that asked last it is at hand."""
-        known = self._of_loop
+    def _here(self) -> tuple[asyncio.AbstractEventLoop, Pulse, Bell]:
+        """Return the running loop with its pulse and its bell; the last ones are at hand."""
+        loop, known = asyncio.get_running_loop(), self._of_loop
         if known is None or known[0]() is not loop:
-            known = self._of_loop = weakref.ref(loop), pulse_of(loop)
-        return known[1]
+            known = self._of_loop = weakref.ref(loop), pulse_of(loop), bell_of(loop)
+        return loop, known[1], known[2]
 
     def lost(self) -> float:
-        return self._pulse(asyncio.get_running_loop()).lost(time.monotonic())
+        return self._here()[1].lost(time.monotonic())
 
     async def sleep(self, seconds: float) -> None:
         if seconds > 0:
@@ -176,14 +183,14 @@ class AsyncioPort:
             raise TimeoutError
         return waiter.result()
 
-    async def send(self, request: Outgoing) -> Answer:
-        loop = asyncio.get_running_loop()
-        pulse = self._pulse(loop)
-        pulse.begin(loop)
+    async def send(self, flight: Flight) -> Answer:
+        loop, pulse, _ = self._here()
+        flight.lost = pulse.begin(loop)
         try:
-            return await self._wires.send(request)
+            return await self._wires.send(flight.request)
         finally:
-            pulse.end()
+            now = time.monotonic()
+            flight.head_came(now, pulse.end(now))
 
     async def peek(self, answer: Answer) -> str:
         try:
@@ -192,12 +199,18 @@ class AsyncioPort:
             self.sweep()
             raise
 
-    async def read(self, answer: Answer) -> Answer:
-        return await self._wires.read(answer)
+    def read(self, answer: Answer) -> Coroutine[Any, Any, Answer]:
+        return self._wires.read(answer)
 
-    async def race(self, attempt: Attempting, spare: Spare) -> list[Outcome]:
-        race = AsyncioRace(attempt, spare, discard=self._discard, left_behind=self._left_behind)
-        return await race.run()
+    def race(self, attempt: Attempting, spare: Spare) -> Coroutine[Any, Any, list[Outcome]]:
+        race = AsyncioRace(
+            attempt,
+            spare,
+            bell=self._here()[2],
+            discard=self._discard,
+            left_behind=self._left_behind,
+        )
+        return race.run()
 
     async def stand_by(self, request: Outgoing) -> None:
         """Send what keeps a connection open, for itself."""

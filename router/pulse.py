@@ -48,17 +48,23 @@ class Pulse:
         try:
             yield
         finally:
-            self.end()
+            self.end(self._now())
 
-    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Watch; `end` follows."""
+    def begin(self, loop: asyncio.AbstractEventLoop) -> float:
+        """Watch, until `end` follows; return the seconds that were lost up to now."""
         self._watchers += 1
-        if self._beats[1] is None:
+        lost, due = self._beats
+        if due is None:
             self._arm(loop)
+            return lost
+        now = self._now()
+        return lost if now <= due + SLACK else self.lost(now)
 
-    def end(self) -> None:
-        """Watch no longer; the beat that is due ends it."""
+    def end(self, now: float) -> float:
+        """Watch no longer; the beat that is due ends it. Return what was lost up to `now`."""
         self._watchers -= 1
+        lost, due = self._beats
+        return lost if due is None or now <= due + SLACK else self.lost(now)
 
     def stop(self) -> None:
         """End with the loop: what follows is no longer lost."""

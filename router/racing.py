@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
+    from router.bell import Bell, Ring
     from router.call import Timeouts
     from router.limits.permit import Permit
     from router.outcome import Outcome
@@ -90,6 +91,12 @@ class Runner:
         """Note that the head of the answer is there: it is not late, however long its body is."""
         self._came()
 
+    def take_off(self, timeouts: Timeouts, gone: Callable[[], None]) -> None:
+        """Take what ends the attempt, and what notes that; it may have been ended meanwhile."""
+        self.timeouts, self.gone = timeouts, gone
+        if self.outrun:
+            timeouts.abandon()
+
     def through(self) -> None:
         """Forget the attempt: it has an outcome, whose lease has to go with its last holder."""
         self.gone = nothing
@@ -114,11 +121,30 @@ def _tried(outcome: Outcome | None) -> Outcome | None:
 class AsyncioRace:
     """Runs the first attempt in the caller's task, and the second in one of its own."""
 
+    __slots__ = (
+        "_attempt",
+        "_bell",
+        "_cancelling",
+        "_discard",
+        "_first",
+        "_left_behind",
+        "_loop",
+        "_other",
+        "_ring",
+        "_running",
+        "_second",
+        "_spare",
+        "_task",
+        "_unused",
+        "_won",
+    )
+
     def __init__(
         self,
         attempt: Attempting,
         spare: Spare,
         *,
+        bell: Bell,
         discard: Callable[[Outcome], Coroutine[Any, Any, None]],
         left_behind: set[asyncio.Task[Any]],
     ) -> None:
@@ -127,30 +153,37 @@ class AsyncioRace:
         Args:
             attempt: makes the coroutine of an attempt.
             spare: pays for the second one, or returns None.
+            bell: rings when the first one is late.
             discard: closes an answer that nobody wants.
             left_behind: keeps what ends by itself.
         """
         self._attempt = attempt
         self._spare = spare
+        self._bell = bell
         self._discard = discard
         self._left_behind = left_behind
         self._loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._task = task
         self._cancelling = task.cancelling()
-        self._timer: asyncio.TimerHandle | None = None
+        self._ring: Ring | None = None
         self._other: asyncio.Task[Outcome] | None = None
         self._unused: Permit | None = None
         self._first = Runner(self._arm, self._disarm)
-        self._second = Runner()
-        self._running = False
+        self._second: Runner | None = None
+        self._running = True
         self._won = False
 
     async def run(self) -> list[Outcome]:
         """Return the outcomes that count, the result last."""
         try:
-            outcome = await self._lead()
+            try:
+                outcome = await self._attempt(self._first)
+            finally:  # from here on no second one begins, and none ends the first
+                self._running = False
+                if self._ring is not None:
+                    self._disarm()
         except (Exception, asyncio.CancelledError) as error:
             if self._has_lost():
                 return [self._result()]
@@ -162,27 +195,18 @@ class AsyncioRace:
         except BaseException:
             self._drop()
             raise
+        if self._other is None:
+            return [outcome]
         if self._has_lost():
             self._leave_behind(self._discard(outcome))
             return [self._result()]
         return await self._after(outcome)
-
-    async def _lead(self) -> Outcome:
-        """Run the first attempt; from its end on no second one begins, and none ends it."""
-        self._running = True
-        try:
-            return await self._attempt(self._first)
-        finally:
-            self._running = False
-            self._disarm()
 
     def _has_lost(self) -> bool:
         """Return whether the first attempt was ended for the second one, and for nothing else."""
         return self._won and self._task.uncancel() <= self._cancelling
 
     async def _after(self, outcome: Outcome) -> list[Outcome]:
-        if self._other is None:
-            return [outcome]
         if is_good(outcome):
             self._drop()
             return [outcome]
@@ -204,13 +228,14 @@ class AsyncioRace:
             return None
 
     def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self._timer = self._loop.call_later(seconds, self._begin)
+        if self._ring is not None:
+            self._disarm()
+        self._ring = self._bell.set(self._loop, seconds, self._begin)
 
     def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        ring, self._ring = self._ring, None
+        if ring is not None:
+            ring.call = None
 
     def _begin(self) -> None:
         """Begin the second attempt."""
@@ -221,6 +246,7 @@ class AsyncioRace:
 
     async def _follow(self, permit: Permit) -> Outcome:
         self._unused = None
+        self._second = Runner()
         return await self._attempt(self._second, permit)
 
     def _over(self, other: asyncio.Task[Outcome]) -> None:
@@ -244,9 +270,12 @@ class AsyncioRace:
         other = self._other
         if other is None:
             return
-        self._second.outrun = True
+        second = self._second
+        if second is not None:
+            second.outrun = True
         if other.cancel():
-            self._second.gone()
+            if second is not None:
+                second.gone()
             self._keep_alive(other)
         elif not other.cancelled() and other.exception() is None:
             self._leave_behind(self._discard(other.result()))

@@ -41,6 +41,7 @@ from router.snapshot import describe
 from router.streams.stall import Gaps
 from router.timekeeping import timekeeping
 from router.tls import TlsContext
+from router.wellformed import Sieve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -203,7 +204,7 @@ class Router:
             anew.add(config.clock.header.lower().encode("ascii"))
         if config.failover.deadline_header is not None:
             anew.add(config.failover.deadline_header.lower().encode("ascii"))
-        self.headers_made_anew = frozenset(anew)
+        self.sieve = Sieve(anew)
         self._desk = Desk(
             pool=self.pool,
             limiter=self.limiter,
@@ -297,7 +298,8 @@ class Router:
 
     def desk(self) -> Desk:
         """Return what a request needs, with everything behind it running."""
-        self.start()
+        if self._closed or not self._background.runs:  # a look without calls, for every request
+            self.start()
         return self._desk
 
     def wait_until_measured(self, timeout: float = 2.0) -> bool:
@@ -328,10 +330,8 @@ class Router:
         """Return the seconds so far for which this process could not look at what came in."""
         return self._background.lost()
 
-    @staticmethod
-    def now() -> float:
-        """Return the monotonic seconds that all parts count in."""
-        return time.monotonic()
+    now = staticmethod(time.monotonic)
+    """Return the monotonic seconds that all parts count in."""
 
     # -- asking and steering
 

@@ -82,14 +82,13 @@ class Standby:
         return self._request(endpoint, config.probe)
 
     def _request(self, endpoint: Endpoint, probe: Probe) -> Outgoing:
-        origin = endpoint.origin
         seconds = probe.timeout
         return Outgoing(
             method=probe.method,
             endpoint=endpoint,
-            target=(origin.base_path + probe.path).encode("ascii"),
-            headers=[(b"Host", origin.authority.encode("ascii")), *HEADERS],
+            target=endpoint.base_path + probe.path.encode("ascii"),
+            headers=[endpoint.host_header, *HEADERS],
             body=Body(self._empty, replayable=True),
-            timeouts=Timeouts({}, budget=seconds, pause=seconds, now=self._now),
+            timeouts=Timeouts({}, until=self._now() + seconds, pause=seconds, now=self._now),
             extensions={},
         )

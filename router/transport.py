@@ -20,20 +20,21 @@ import httpx
 from router.attempt import Trace
 from router.call import Answer, Body, Call, Once
 from router.errors import CallerError, ClosedError, OptionsError, RouterError
-from router.failover.verdict import Verdict, verdict_of_status
+from router.failover.verdict import Verdict
 from router.families import Family, family, load_for_tasks
 from router.flow import route
-from router.limits.usage import Bill
+from router.limits.permit import UNLIMITED
 from router.options import CURRENT, Options
 from router.ports import AsyncioPort, BlockingPort, run
 from router.repeats import FAILED, refuse_repeated, remember
 from router.router import Router
 from router.standby import Standby
 from router.streams.course import Course
-from router.wellformed import malformed
+from router.wellformed import IDEMPOTENCY_KEY
 from router.wires.choice import AsyncWires, Wires
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from router.config.settings import Config
@@ -42,11 +43,13 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncRouting", "AsyncTransport", "Routing", "SyncRouting", "Transport"]
 
-IDEMPOTENCY_KEY = b"idempotency-key"
 AT_ONCE = "router.at_once"
 """The extension of a request whose answer its client reads at once (`client`)."""
 BEGAN = "router.began"
 """The extension that says when its client sent it, in monotonic seconds: redirects keep it."""
+NO_EXTENSIONS: Mapping[str, Any] = {}
+NO_TIMEOUT = "timeout: give seconds, more than 0, or None"
+MOST_TIMEOUTS = 256
 OURS = frozenset({"router", "timeout", "target", "sni_hostname", AT_ONCE, BEGAN})
 
 
@@ -67,98 +70,91 @@ class Routing:
             empty=self._family.http.ByteStream(b""),
             now=self.router.now,
         )
+        self._bytes = self._family.http.ByteStream
+        self._made = self._family.http.Response
+        self._known_timeouts: dict[Any, Mapping[str, float | None]] = {}
 
     def _call(self, request: Any) -> Call:
         if FAILED.get() is not None:
             refuse_repeated(request)
-        given = request.extensions
+        router, given, url = self.router, request.extensions, request.url
         options = given["router"] if "router" in given else CURRENT.get()
         if not isinstance(options, Options):
             raise OptionsError('extensions["router"] takes a router.Options')
-        url = request.url
-        path = self.router.addresses.relative(
-            scheme=url.scheme, host=url.host, port=url.port, target=url.raw_path
-        )
-        made_anew = self.router.headers_made_anew
-        headers, keyed = [], False
-        for pair in request.headers.raw:
-            name = pair[0].lower()
-            if name not in made_anew:
-                headers.append(pair)
-                keyed = keyed or (name == IDEMPOTENCY_KEY and bool(pair[1].strip()))
-        problem = malformed(request.method, headers)
+        path = router.addresses.relative(url.scheme, url.host, url.port, url.raw_path)
+        headers, keyed, problem = router.sieve.sift(request.method, request.headers.raw)
         if problem is not None:
             raise CallerError(problem) from self._family.http.LocalProtocolError(problem)
         if options.idempotency_key is not None:
             headers = [pair for pair in headers if pair[0].lower() != IDEMPOTENCY_KEY]
             headers.append((b"Idempotency-Key", options.idempotency_key.encode("ascii")))
             keyed = True
-        failover = self.router.config.failover
-        now = request.extensions.get(BEGAN) or self.router.now()
+        failover = router.config.failover
+        now = given.get(BEGAN) or router.now()
         deadline = now + (options.deadline or failover.deadline)
+        stream = request.stream
+        if isinstance(stream, self._bytes):
+            body = Body(stream, replayable=True)
+        else:
+            body = Body(Once(stream, until=deadline, now=router.now), replayable=False)
+        others = NO_EXTENSIONS
+        if not given.keys() <= OURS:
+            others = {name: value for name, value in given.items() if name not in OURS}
         return Call(
-            method=request.method,
-            path=path,
-            headers=headers,
-            body=self._body(request.stream, deadline),
-            timeouts=_timeouts(request, failover.connect_timeout),
-            extensions={k: v for k, v in request.extensions.items() if k not in OURS},
-            started=now,
-            deadline=deadline,
-            repeat=failover.repeat,
-            options=options,
-            at_once=AT_ONCE in request.extensions,
-            keyed=keyed,
+            request.method,
+            path,
+            headers,
+            body,
+            self._timeouts(given.get("timeout", NO_EXTENSIONS), failover.connect_timeout),
+            others,
+            now,
+            deadline,
+            failover.repeat,
+            options,
+            keyed,
+            given.get(AT_ONCE, False),
         )
 
-    def _body(self, stream: Any, deadline: float) -> Body:
-        if isinstance(stream, self._family.http.ByteStream):
-            return Body(stream, replayable=True)
-        return Body(Once(stream, until=deadline, now=self.router.now), replayable=False)
+    def _timeouts(
+        self, theirs: Mapping[str, float | None], connect: float
+    ) -> Mapping[str, float | None]:
+        """Return the caller's timeouts, with no more for the connection than is configured."""
+        try:
+            key = connect, *theirs.items()
+            known = self._known_timeouts.get(key)
+        except TypeError:  # a value that cannot be a key, and so no number
+            raise OptionsError(NO_TIMEOUT) from None
+        if known is None:
+            if any(seconds is not None and not seconds > 0 for seconds in theirs.values()):
+                raise OptionsError(NO_TIMEOUT)
+            own = theirs.get("connect")
+            known = {**theirs, "connect": connect if own is None else min(own, connect)}
+            if len(self._known_timeouts) >= MOST_TIMEOUTS:
+                self._known_timeouts.clear()
+            self._known_timeouts[key] = known
+        return known
 
     def _response(self, call: Call, answer: Answer, stream: Any) -> Any:
-        headers = answer.headers
-        if verdict_of_status(answer.status, self.router.verdicts) is not Verdict.DELIVERED:
+        headers, flight = answer.headers, answer.flight
+        verdict = self.router.verdicts.get(answer.status, Verdict.DELIVERED)
+        if verdict is not Verdict.DELIVERED:
             # The SDKs of openai and anthropic obey this: their own loop must not multiply ours.
             headers = [*headers, (b"x-should-retry", b"false")]
-        return self._family.http.Response(
-            answer.status,
-            headers=headers,
-            stream=stream,
-            extensions={**answer.extensions, "router": self._trace(call, answer)},
+        permit = UNLIMITED if flight is None else flight.permit
+        extensions = answer.extensions
+        extensions["router"] = Trace(tuple(call.attempts), call.stopped, permit)
+        return self._made(answer.status, headers=headers, stream=stream, extensions=extensions)
+
+    def _course(self, request: Any, call: Call, answer: Answer, lease: Lease | None) -> Course:
+        return Course(
+            call,
+            answer,
+            lease,
+            desk=self.router.desk,
+            port=self._port,
+            family=self._family,
+            request=request,
         )
-
-    def _trace(self, call: Call, answer: Answer) -> Trace:
-        flight = answer.flight
-        bill = None if flight is None else Bill(flight.permit, self.router.now)
-        return Trace(tuple(call.attempts), call.stopped, bill)
-
-    def _stream(
-        self, body: Any, request: Any, call: Call, answer: Answer, lease: Lease | None
-    ) -> Any:
-        if answer.content is not None:
-            return self._family.http.ByteStream(answer.content)
-        return body(
-            Course(
-                call,
-                answer,
-                lease,
-                desk=self.router.desk,
-                port=self._port,
-                family=self._family,
-                request=request,
-            )
-        )
-
-
-def _timeouts(request: Any, connect: float) -> dict[str, float | None]:
-    """Return the caller's timeouts, with no more for the connection than is configured."""
-    theirs = request.extensions.get("timeout", {})
-    own = theirs.get("connect")
-    for seconds in theirs.values():
-        if seconds is not None and not seconds > 0:
-            raise OptionsError("timeout: give seconds, more than 0, or None")
-    return {**theirs, "connect": connect if own is None else min(own, connect)}
 
 
 class SyncRouting(Routing):
@@ -183,7 +179,10 @@ class SyncRouting(Routing):
             raise raised from raised.__cause__
         if (now := self.router.now()) >= self._standby.due:
             self._keep_ready(now)
-        stream = self._stream(self._family.body, request, call, answer, lease)
+        if answer.content is None:
+            stream = self._family.body(self._course(request, call, answer, lease))
+        else:
+            stream = self._bytes(answer.content)
         return self._response(call, answer, stream)
 
     def _keep_ready(self, now: float) -> None:
@@ -226,8 +225,11 @@ class AsyncRouting(Routing):
             raise raised from raised.__cause__
         if (now := self.router.now()) >= self._standby.due:
             self._keep_ready(now)
-        body = partial(self._family.async_body, port=self._port)
-        stream = self._stream(body, request, call, answer, lease)
+        if answer.content is None:
+            course = self._course(request, call, answer, lease)
+            stream = self._family.async_body(course, port=self._port)
+        else:
+            stream = self._bytes(answer.content)
         return self._response(call, answer, stream)
 
     def _keep_ready(self, now: float) -> None:

@@ -109,7 +109,7 @@ def _told(ours: list[float], theirs: list[float]) -> str:
 
 
 def _timeouts() -> Timeouts:
-    return Timeouts(LIMITS, budget=10.0, pause=10.0, now=time.monotonic)
+    return Timeouts(LIMITS, time.monotonic() + 10.0, pause=10.0, now=time.monotonic)
 
 
 def threaded(pool: Any, url: str, at_once: int, requests: int = 320) -> float:

@@ -56,7 +56,18 @@ LAYERS = (
         "streams.course",
         "streams.rest",
     },
-    {"net", "ports", "wires", "bodies", "families", "tls", "background", "pulse", "latency.probe"}
+    {
+        "net",
+        "ports",
+        "wires",
+        "bodies",
+        "families",
+        "tls",
+        "background",
+        "pulse",
+        "bell",
+        "latency.probe",
+    }
     | {
         "latency.prober",
         "clock.exchange",

@@ -5,7 +5,7 @@ Rule: a shelf holds state and answers questions about it; the manager changes it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,14 +33,16 @@ class Token:
     refresh_at: float = float("inf")
     kind: str = "Bearer"
     reach: Reach = OWN
+    pair: tuple[bytes, bytes] = field(init=False, repr=False)
+    """The Authorization header as it is sent, in clear text."""
+
+    def __post_init__(self) -> None:
+        value = f"{self.kind} {self.value.reveal()}"
+        object.__setattr__(self, "pair", (b"Authorization", value.encode("ascii")))
 
     def usable(self, now: float) -> bool:
         """Whether it may still be sent."""
         return now < self.expires
-
-    def header(self) -> str:
-        """Return the Authorization header's value, in clear text."""
-        return f"{self.kind} {self.value.reveal()}"
 
     @property
     def is_static(self) -> bool:

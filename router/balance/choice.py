@@ -52,6 +52,7 @@ class Choice:
     """An endpoint taken for one attempt.
 
     Attributes:
+        endpoint: where the attempt goes.
         trial: whether this attempt is the one that decides if the endpoint comes back.
         price: seconds that the attempt was expected to cost.
         in_flight: attempts under way there, this one included.
@@ -66,6 +67,7 @@ class Choice:
         "basis",
         "busy",
         "capped",
+        "endpoint",
         "held",
         "in_flight",
         "pool",
@@ -83,6 +85,7 @@ class Choice:
 
     def __init__(self, state: State, pool: EndpointPool, basis: Basis) -> None:
         self.state = state
+        self.endpoint: Endpoint = state.endpoint
         self.pool = pool
         self.basis = basis
         self.price = state.price
@@ -92,14 +95,9 @@ class Choice:
         self.held = HELD
 
     @property
-    def endpoint(self) -> Endpoint:
-        """Where the attempt goes."""
-        return self.state.endpoint
-
-    @property
     def again(self) -> bool:
         """Whether this request was there before."""
-        return self.state.endpoint.name in self.basis[2]
+        return self.endpoint.name in self.basis[2]
 
     def decision(self) -> Decision:
         """Return what was decided by, for explanations."""
@@ -131,7 +129,7 @@ class Choice:
 
     def _as_decided(self, row: Ranked) -> Ranked:
         """Return the row of the chosen one with what was under way when it was chosen."""
-        if row.endpoint is not self.state.endpoint or not self.in_flight:
+        if row.endpoint is not self.endpoint or not self.in_flight:
             return row
         return replace(row, in_flight=self.in_flight - 1)
 

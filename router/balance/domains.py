@@ -23,10 +23,11 @@ ENOUGH = 4
 class Domains:
     """Counts failures by what they say, until somebody answers."""
 
-    __slots__ = ("_alike", "common", "everybody")
+    __slots__ = ("blames", "common", "everybody")
 
     def __init__(self) -> None:
-        self._alike: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.blames: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """How often whom, by the words of the failure; empty once somebody answers."""
         self.common: str | None = None
         """The words of a failure that everybody has, or None."""
         self.everybody = False
@@ -34,9 +35,8 @@ class Domains:
 
     def answered(self) -> None:
         """Note an answer, of whomever."""
-        if self._alike:
-            self._alike.clear()
-            self.common = None
+        self.blames.clear()
+        self.common = None
 
     def failed(self, name: str, words: str, *, population: int) -> dict[str, int]:
         """Note a failure; return whom to absolve, and of how many, if it is common.
@@ -46,7 +46,7 @@ class Domains:
             words: what it says; failures are alike if their words are.
             population: how many endpoints could have failed so.
         """
-        alike = self._alike[words]
+        alike = self.blames[words]
         alike[name] += 1
         if population < 2 or len(alike) < min(population, ENOUGH):  # noqa: PLR2004 - a pair
             return {}

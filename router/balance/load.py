@@ -16,7 +16,10 @@ Rule 3: silence is evidence. While requests sent after the last one that was ans
         A request overtaken by a later one is a stall of its own and says nothing of the endpoint.
 Rule 4: what is not heard of any more is forgotten: a surplus fades, but while a request is out that
         will tell, it does not. So a doubtful endpoint is tried by one request, not by a crowd.
-Rule 5: `alone` fades too, towards what probes and the other endpoints suggest, far more slowly: the
+Rule 5: of answers that come within LEARN_EVERY of each other one is learnt from: at such a rate the
+        others say the same. Not while it begins, and not near its limit, where each one counts
+        (`sated`).
+Rule 6: `alone` fades too, towards what probes and the other endpoints suggest, far more slowly: the
         more slowly, the more answers stand behind it and the more often it was confirmed.
 
 Against `latency * (in flight + 1)`, as Peak-EWMA has it: that spills to a region 200 ms away
@@ -30,7 +33,7 @@ from math import exp, isnan, nan
 from typing import TYPE_CHECKING
 
 from router.balance.host import IDLE
-from router.balance.surplus import STAYS, Surplus, clipped
+from router.balance.surplus import STAYS, Surplus
 
 if TYPE_CHECKING:
     from router.balance.choice import Choice
@@ -60,6 +63,7 @@ QUEUE_MEMORY = 0.1
 NEARLY = 0.8
 UNSURE = 0.3
 TOTAL_GAIN = 0.1
+LEARN_EVERY = 0.001  # seconds
 FRESH = 2.0  # seconds
 
 
@@ -74,13 +78,13 @@ class Load:
         total: seconds from sending to the end of the body, of late; nan: not known. It is told, and
             decides nothing: how long a body is, is the request's doing.
         ahead: requests sent after all that were answered, oldest first.
+        samples: answers that it has learnt from.
     """
 
     __slots__ = (
         "_fades",
         "_host",
         "_queue",
-        "_samples",
         "_starting",
         "_surplus",
         "ahead",
@@ -88,6 +92,7 @@ class Load:
         "deviation",
         "heard",
         "limit",
+        "samples",
         "total",
     )
 
@@ -110,11 +115,11 @@ class Load:
     @property
     def measured(self) -> bool:
         """Whether any answer came."""
-        return self._samples > 0
+        return self.samples > 0
 
     def begin(self, limit: float = LEAST_LIMIT) -> None:
         """Begin anew: what it was like is no evidence of what it is. The limit grows from here."""
-        self._samples = 0
+        self.samples = 0
         self._fades = ALONE_FADES
         self._surplus = Surplus()
         self.deviation = FIRST_DEVIATION * self.alone + STALLS
@@ -125,7 +130,7 @@ class Load:
     @property
     def _memory(self) -> float:
         """Seconds that `alone` takes to fade: less where few answers stand behind it."""
-        return min(self._fades, FADES_EACH * self._samples)
+        return min(self._fades, FADES_EACH * self.samples)
 
     @property
     def surplus(self) -> float:
@@ -167,11 +172,25 @@ class Load:
     def passed(self, choice: Choice) -> None:
         """Note that this attempt ended; those sent before it are overtaken."""
         ahead = self.ahead
-        if choice in ahead:
+        try:
+            oldest = next(iter(ahead), None)
+        except RuntimeError:  # a finalizer has just ended one
+            oldest = None
+        if oldest is choice:
+            ahead.pop(choice, None)
+        elif choice in ahead:
             for other in list(ahead):  # a finalizer may end one meanwhile
                 ahead.pop(other, None)
                 if other is choice:
                     break
+
+    def sated(self, in_flight: int, now: float) -> bool:
+        """Return whether one more answer says nothing new, of so many that were under way."""
+        return (
+            now - self.heard < LEARN_EVERY
+            and self.samples >= TRUSTED
+            and in_flight < NEARLY * self.limit
+        )
 
     def answered(
         self, elapsed: float, *, in_flight: int, now: float, suggested: float | None = None
@@ -185,28 +204,34 @@ class Load:
             suggested: what else suggests itself for `alone`; the first answers are weighed with it.
         """
         since, self.heard = max(0.0, now - self.heard), now
-        if since > self._memory / 2 and self._samples:
+        if since > FADES_EACH / 2 and self.samples and since > self._memory / 2:
             self._check(elapsed)
-        if not self._samples:
+        if not self.samples:
             self.alone = max(elapsed if suggested is None else suggested, LEAST_ALONE)
             self.deviation = FIRST_DEVIATION * self.alone + STALLS
-            self._samples = 0 if suggested is None else SUGGESTION
-        self._samples += 1
+            self.samples = 0 if suggested is None else SUGGESTION
+        self.samples += 1
         crowd = in_flight / self.limit if in_flight > self.limit else 1.0
-        cap = OUTLIER * self.deviation
-        gain = self._gain(since)
+        gain = since / ALONE_SETTLES
+        if self.samples < WARM_UP:
+            gain = max(1 / self.samples, min(2 * ALONE_GAIN, gain))
+        elif gain > ALONE_GAIN:
+            gain = ALONE_GAIN
         beyond = elapsed - self.alone * crowd
         surplus = self._surplus
         surplus.take(beyond, deviation=self.deviation, since=since)
-        surplus.value = max(surplus.value, LEAST_SURPLUS * self.alone)
+        least = LEAST_SURPLUS * self.alone
+        surplus.value = max(surplus.value, least)
+        cap = OUTLIER * self.deviation
         self._correct_deviation(abs(beyond - surplus.value), gain)
         if in_flight >= NEARLY * self.limit:
             self._correct_limit(elapsed, in_flight, crowd)
         step = elapsed / crowd - self.alone
         if crowd > 1 and step < 0:
             step *= UNSURE  # it may as well hold more than the limit says
-        self.alone += gain * (step if self._samples < TRUSTED else clipped(step, cap))
-        self.alone = max(self.alone, LEAST_ALONE)
+        if self.samples >= TRUSTED:
+            step = cap if step > cap else max(step, -cap)
+        self.alone = max(self.alone + gain * step, LEAST_ALONE)
 
     def _check(self, elapsed: float) -> None:
         """After a long silence, see whether what was known still holds."""
@@ -214,12 +239,6 @@ class Load:
             self._fades = min(2 * self._fades, LONGEST_FADES)
         else:
             self.begin(self.limit)
-
-    def _gain(self, since: float) -> float:
-        gain = since / ALONE_SETTLES
-        if self._samples < WARM_UP:
-            return max(1 / self._samples, min(2 * ALONE_GAIN, gain))
-        return min(ALONE_GAIN, gain)
 
     def _correct_deviation(self, size: float, gain: float) -> None:
         least, most = LEAST_DEVIATION * self.alone + STALLS, 4 * self.deviation

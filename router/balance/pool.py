@@ -143,7 +143,7 @@ class EndpointPool:
     # -- choosing
 
     def choose(
-        self, options: Options, *, tried: Collection[str], now: float, within: float = math.inf
+        self, options: Options, tried: Collection[str], now: float, within: float = math.inf
     ) -> Choice:
         """Take the best endpoint that may serve the request now.
 
@@ -317,7 +317,8 @@ class EndpointPool:
                 self._end_trial(choice)
             was = state.health.cause
             state.answered(choice, elapsed, now=now, typical=typical)
-            self._domains.answered()
+            if self._domains.blames:
+                self._domains.answered()
             if was is None and now - state.priced < REFRESH_EVERY and state.can_wait:
                 state.restless, state.row = True, None  # so it is priced anew within that time
             else:

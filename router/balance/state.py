@@ -180,7 +180,12 @@ class State:
             self._doubt_silence(load, choice, now)
         if choice.held == ANSWERED:
             load.ended(now - choice.sent)
-        self.settle()
+        alone, count = self.alone, self.in_flight + 1  # settles as `settle` does, without the call
+        if count > self.limit:
+            alone *= count / self.limit
+        self.price = price = (alone + self.extra) * self.share
+        if self.board is not None:
+            self.board[self.seat] = price
 
     def _doubt_silence(self, load: Load, choice: Choice, now: float) -> None:
         self.host.look()
@@ -196,15 +201,17 @@ class State:
 
     def answered(self, choice: Choice, elapsed: float, *, now: float, typical: bool = True) -> None:
         """Take an answer that speaks for it; `typical`: also of how long requests take."""
-        assert self.load is not None, "an answer follows a request"
+        load = self.load
+        assert load is not None, "an answer follows a request"
         self.answers += 1
         self.refusals, self.unreached = 0, False
         choice.held = ANSWERED
-        self.load.passed(choice)
-        if typical:
-            suggested = self.way.estimate.total + self.typical if self.typical > 0 else None
-            in_flight = choice.in_flight
-            self.load.answered(elapsed, in_flight=in_flight, now=now, suggested=suggested)
+        load.passed(choice)
+        if typical and not load.sated(choice.in_flight, now):
+            suggested = None
+            if not load.samples and self.typical > 0:
+                suggested = self.way.estimate.total + self.typical
+            load.answered(elapsed, in_flight=choice.in_flight, now=now, suggested=suggested)
         if self.belief is not None:
             self.belief.answered(now)
         was = self.health.cause

@@ -76,7 +76,7 @@ class Clock:
         self._suspected = False
         self._kept = False
         self._noted = -math.inf
-        self._settled = settle_within <= 0
+        self.settled = settle_within <= 0
         self._asked: float | None = None
         self.reset_after_fork()
         register(self)
@@ -173,7 +173,7 @@ class Clock:
                 self._kept, self._suspected = bool(self._listeners), False
                 self._detector.anchor(since or hands)
             self._publish(hands)
-            self._settled = True
+            self.settled = True
         self._tell(disturbance, words)
         return not disputed
 
@@ -247,7 +247,7 @@ class Clock:
     def _hold_requests(self) -> None:
         """Let requests wait for the next round; if that fails, not for those after it."""
         if self._kept and self._reading.status == "unsynchronised":
-            self._kept, self._settled, self._asked = False, False, None
+            self._kept, self.settled, self._asked = False, False, None
 
     def _tell(self, disturbance: Disturbance | None, words: str | None) -> None:
         if disturbance is not None:
@@ -289,12 +289,7 @@ class Clock:
 
     def settle(self) -> None:
         """Say that a synchronisation has ended, either way: nobody waits any more."""
-        self._settled = True
-
-    @property
-    def settled(self) -> bool:
-        """Whether the first synchronisation has ended, either way."""
-        return self._settled
+        self.settled = True
 
     def settling(self, now: float) -> float:
         """Return how many seconds a stamped request may still wait for the first synchronisation.
@@ -303,7 +298,7 @@ class Clock:
         a few milliseconds rather than sleep it through: it falls to 0 when the answers are in.
         After a disturbance that leaves the clock unsure requests may wait for the next one too.
         """
-        if self._settled:
+        if self.settled:
             return 0.0
         if self._asked is None:
             self._asked = now

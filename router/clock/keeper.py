@@ -51,6 +51,9 @@ class Keeper:
         skew_errors: the answers that say that a timestamp was wrong.
         aims: whether probes may wait for the turn of a second while the clock is unsure.
         told: hears by how many seconds an endpoint's clock is off, or None once it is not.
+
+    Attributes:
+        skew_statuses: those of answers whose body has to be looked at to know.
     """
 
     def __init__(
@@ -68,11 +71,13 @@ class Keeper:
         self.clock = clock
         self.stamper = stamper if carries_time else None
         self.boottime = host.boottime
+        self._boot_ns = host.boot_ns
         self._by_server = by_server
         self._aims = aims
         self._patterns: dict[int, list[SkewError]] = {}
         for error in skew_errors:
             self._patterns.setdefault(error.status, []).append(error)
+        self.skew_statuses = frozenset(self._patterns if self.stamper is not None else ())
         self._told = told
         self._dates = Dates()
         self._unsure_since: float | None = None
@@ -130,19 +135,11 @@ class Keeper:
         bound = int(max(high - theta, theta - low) * NS) + 1
         return Stamp((at, Reading(int(theta * NS), bound, "degraded", "server")))
 
-    def header(self, stamp: Stamp) -> Header | None:
-        """Return the header that carries the stamp, or None where requests go without.
-
-        Raises:
-            ClockError: `clock.when_unsure` is refuse, and the stamp is not sure enough.
-        """
-        return None if self.stamper is None else self.stamper.header(stamp)
-
     # -- learning
 
-    def heard(self, endpoint: str, headers: Iterable[Header], *, asked: float) -> None:
+    def heard(self, endpoint: str, headers: Iterable[Header], asked: float) -> None:
         """Learn from the headers of an answer to what was sent at boot time `asked`."""
-        received = self.boottime()
+        received = self._boot_ns() / NS
         if received - self._heard.get(endpoint, 0.0) < HEAR_EVERY:
             return
         self._heard[endpoint] = received
@@ -213,10 +210,6 @@ class Keeper:
                 known.pop(name, None)
 
     # -- being refused
-
-    def may_be_skew_error(self, status: int) -> bool:
-        """Return whether an answer's body has to be looked at to know."""
-        return self.stamper is not None and status in self._patterns
 
     def is_skew_error(self, status: int, text: str) -> bool:
         """Return whether an answer says that the request's time was wrong."""

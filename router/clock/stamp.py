@@ -102,11 +102,15 @@ class Stamper:
         Raises:
             ClockError: the stamp's bound is above `max_error` and `when_unsure` is `refuse`.
         """
-        if self._is_unsure(stamp) and not self._accept(stamp):
+        at, reading = stamp
+        unsure = reading.bound_ns > self._max_error_ns  # on everybody's path, without calls
+        if unsure and self._is_unsure(stamp) and not self._accept(stamp):
             return None
         if not self._name:
             return None
-        return self._name, write(stamp.ns, self._format).encode("ascii")
+        if self._format == "unix_ms":
+            return self._name, b"%d" % ((at + reading.theta_ns) // MS)
+        return self._name, write(at + reading.theta_ns, self._format).encode("ascii")
 
     def check(self, stamp: Stamp) -> None:
         """Raise ClockError where a request stamped like this would be refused."""

@@ -32,6 +32,8 @@ SETTLED_EVERY = 32
 MOST_SAVED = 10.0
 LEAST_RATIO = 1.05
 MOST_MEDIANS = 5.0
+LEAST_LATE = 0.001
+"""Seconds by which no second request is worth its cost: a busy host may be as late by itself."""
 
 Group = tuple[int, str]
 """An endpoint's tier, and the request's method."""
@@ -113,7 +115,7 @@ class Hedging:
         lateness = self._groups.get(group)
         if lateness is None or math.isinf(lateness.late):
             return None
-        return max(expected, 0.0) * lateness.late
+        return max(LEAST_LATE, expected * lateness.late)
 
     def learn(self, group: Group, elapsed: float, expected: float) -> None:
         """Take the time of an answer's head; inf: another request was quicker."""

@@ -36,6 +36,9 @@ class Verdict(enum.Enum):
 
     __hash__ = object.__hash__  # each is one object; Enum's own is a call of Python
 
+    def __init__(self, word: str) -> None:
+        self.word = word  # the value, without a call of Python
+
     DELIVERED = "delivered"  # an answer for the caller, whatever its status
     NEVER_SENT = "never sent"  # no byte of the request can have reached the server
     REJECTED = "rejected"  # the server says that it did not process the request

@@ -9,16 +9,12 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from router.limits.permit import Permit
-
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from router.limits.ledger import Costs
-    from router.limits.limiter import Limiter
-    from router.limits.permit import Ticket
+    from router.limits.permit import Permit, Ticket
 
-__all__ = ["Port", "acquire"]
+__all__ = ["Port", "in_turn"]
 
 T = TypeVar("T")
 
@@ -26,7 +22,7 @@ LONGEST_NAP = 3600.0  # a lock of the system takes no infinite timeout
 
 
 class Port(Protocol):
-    """What `acquire` needs of the port that does the waiting."""
+    """What `in_turn` needs of the port that does the waiting."""
 
     def now(self) -> float:
         """Return monotonic seconds."""
@@ -37,32 +33,18 @@ class Port(Protocol):
         ...
 
 
-async def acquire(
-    limiter: Limiter,
-    port: Port,
-    deadline: float,
-    cost: float = 1.0,
-    *,
-    costs: Costs = (),
-    priority: int = 0,
-) -> Permit:
-    """Return a permit when it is this request's turn; `cost` to `priority` as `Limiter.admit`.
+async def in_turn(ticket: Ticket, port: Port, deadline: float) -> Permit:
+    """Return a permit when it is the turn of who holds this place in the queue.
 
     Raises:
-        LimitError: the queue is full, or the turn comes after `deadline`, a monotonic time.
+        LimitError: the turn comes after `deadline`, a monotonic time.
         RetryLaterError: every endpoint asked to be left alone until after the deadline.
-        OptionsError: the cost is above the burst.
     """
-    admitted = limiter.admit(
-        port.now(), cost=cost, costs=costs, priority=priority, deadline=deadline
-    )
-    if isinstance(admitted, Permit):
-        return admitted
     try:
-        while (permit := admitted.poll(port.now())) is None:
-            await _nap(admitted, port, deadline)
+        while (permit := ticket.poll(port.now())) is None:
+            await _nap(ticket, port, deadline)
     except BaseException:
-        admitted.leave()
+        ticket.leave()
         raise
     return permit
 

@@ -20,12 +20,13 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from router.rates import REQUESTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
 __all__ = ["Word", "said"]
 
@@ -35,6 +36,8 @@ STRUCTURED = ""
 UNDER_WAY = "concurrent-requests"  # a window, which no time resets
 MOST_FIELDS = 32
 LONGEST = 1000
+MOST_NAMES = 64
+NAME_OF = itemgetter(0)
 INSTANT = 1e8
 """Seconds from which a reset is no duration any more, but an instant since 1970."""
 MILLISECONDS = 1e11
@@ -69,13 +72,15 @@ class Word:
     limit: float | None = None
 
 
-def said(headers: Iterable[tuple[bytes, bytes]], wall: Callable[[], float]) -> tuple[Word, ...]:
+def said(headers: Collection[tuple[bytes, bytes]], wall: Callable[[], float]) -> tuple[Word, ...]:
     """Return what an answer says, one word for each thing that is counted.
 
     Args:
         headers: the answer's, as they came.
         wall: tells the present in seconds since 1970; asked only where nothing else is known.
     """
+    if len(headers) <= MOST_NAMES and not _speak(tuple(map(NAME_OF, headers))):
+        return ()
     told: dict[str, dict[str, str]] = {}
     date, count = b"", 0
     for name, value in headers:
@@ -91,6 +96,13 @@ def said(headers: Iterable[tuple[bytes, bytes]], wall: Callable[[], float]) -> t
             text, before = value.decode("latin-1").strip(), figures.get(key)
             figures[key] = text if before is None else f"{before}, {text}"
     return _words(told, lambda: _sent(date, wall)) if told else ()
+
+
+@functools.lru_cache(256)
+def _speak(names: tuple[bytes, ...]) -> bool:
+    """Return whether any of these fields speaks of limits: most answers have the same ones."""
+    kinds = map(_kind, names)
+    return any(kind is not None and kind[1] != DATE for kind in kinds)
 
 
 @functools.lru_cache(1024)

@@ -89,6 +89,8 @@ class Limiter:
         if limits.adaptive:
             self._window = Window(limits.concurrency)
             self._most = math.floor(self._window.size)
+        self.adapts = limits.adaptive
+        """Whether every answer moves the most that may be under way."""
         self._ledger = Ledger(limits.bounds, quota)
         self._single = self._ledger.single
         self._rated = bool(limits.bounds)
@@ -166,7 +168,6 @@ class Limiter:
     def admit(
         self,
         now: float,
-        *,
         cost: float = 1.0,
         costs: Costs = (),
         priority: int = 0,
@@ -372,7 +373,10 @@ class Limiter:
         """Take back a permit, now or when the lock is free (rule 7)."""
         if self._lock.acquire(blocking=False):  # what most requests meet: nobody waits for it
             try:
-                self._drop(permit)
+                if self._slots is None:
+                    self._out.discard(permit)
+                else:
+                    self._drop(permit)
             finally:
                 self._lock.release()
             if not self._waiting and not self._laid_aside:

@@ -1,4 +1,4 @@
-"""What a request cost in the end: told by its caller (`Bill`), or found in its answer (`Usage`).
+"""What a request cost in the end: told by its caller, or found in its answer (`Usage`).
 
 A cost that nobody knows before, such as tokens, is reserved as an estimate and settled afterwards.
 
@@ -14,14 +14,9 @@ import json
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from router.options import parse_cost
-
-if TYPE_CHECKING:
-    from router.limits.permit import Permit
-
-__all__ = ["Bill", "Usage", "Used", "tokens_used"]
+__all__ = ["Usage", "Used", "tokens_used"]
 
 LARGEST = 8 * 1024 * 1024
 ANY_ZLIB = zlib.MAX_WBITS | 32
@@ -43,29 +38,6 @@ class Used:
 
 Usage: TypeAlias = Callable[[Used], "float | Mapping[str, float] | None"]
 """Returns what a request cost, as `Options.cost`, or None where the answer does not say."""
-
-
-class Bill:
-    """Settles one request's cost at a time that its clock tells."""
-
-    __slots__ = ("_now", "_permit")
-
-    def __init__(self, permit: Permit, now: Callable[[], float]) -> None:
-        self._permit = permit
-        self._now = now
-
-    def settle(self, cost: float | Mapping[str, float]) -> None:
-        """Let the request have cost so much.
-
-        Raises:
-            OptionsError: the cost is no number from 0 up, and no mapping of names to such.
-        """
-        requests, costs = parse_cost(cost, least=-1.0)
-        self._permit.settle(self._now(), cost=requests, costs=costs)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy as nothing: a copy has nothing to settle."""
-        return type(None), ()
 
 
 def tokens_used(answer: Used) -> Mapping[str, float] | None:

@@ -55,7 +55,7 @@ def blame(
         return
     said = f"its body {'stalled' if failure.timed_out else f'broke off: {words}'}"
     choice.pool.failed(choice, said, reached=True, now=now)
-    call.blamed.append((choice, said))
+    call.blamed += ((choice, said),)
 
 
 def amend(call: Call, choice: Choice | None, words: str) -> None:

@@ -54,7 +54,7 @@ async def the_rest(
         NoRestError: there is none.
     """
     now = port.now()
-    call.kept, call.corrected, call.stopped = None, set(), None
+    call.kept, call.corrected, call.stopped = None, frozenset(), None
     if ends is not None:
         seconds = call.options.deadline or desk.failover.deadline
         call.started, call.deadline = now, min(now + seconds, ends)

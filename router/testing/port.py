@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from router.call import Outgoing, Timeouts
+    from router.flight import Flight
     from router.outcome import Outcome
     from router.racing import Attempting, Spare
     from router.testing.script import Scripted
@@ -74,7 +75,13 @@ class ScriptedPort:
             self.clock.advance(timeout)
         return future.result(0)
 
-    async def send(self, request: Outgoing) -> Answer:
+    async def send(self, flight: Flight) -> Answer:
+        try:
+            return await self._played(flight.request)
+        finally:
+            flight.head_came(self.clock(), self.lost())
+
+    async def _played(self, request: Outgoing) -> Answer:
         request.headers = list(request.headers)  # this is where they leave
         self.sent.append(request)
         request.timeouts.get("write")

@@ -16,7 +16,6 @@ import importlib.util
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
-from router.call import Answer
 from router.straight import straight
 from router.wires.core import CoreTasks, CoreThreads
 from router.wires.exchange import Body
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine
 
-    from router.call import Outgoing
+    from router.call import Answer, Outgoing
     from router.config.settings import Config
     from router.families import Family
 
@@ -120,7 +119,8 @@ class Wires(_Wires):
                 raise
             finally:
                 stream.close()
-        return _with(answer, content)
+        answer.stream, answer.content = None, content
+        return answer
 
     def keep(self, answer: Answer) -> Answer:
         """Read a short body, close, and return the answer in memory."""
@@ -166,7 +166,8 @@ class AsyncWires(_Wires):
             except Exception as error:
                 self._failed(error)
                 raise
-        return _with(answer, content)
+        answer.stream, answer.content = None, content
+        return answer
 
     async def keep(self, answer: Answer) -> Answer:
         """Read a short body, close, and return the answer in memory."""
@@ -192,10 +193,3 @@ class AsyncWires(_Wires):
         await self.core.aclose()
         if "fast" in self.__dict__:
             await self.fast.aclose()
-
-
-def _with(answer: Answer, content: bytes) -> Answer:
-    """Return an answer whose body was read."""
-    return Answer(
-        answer.status, answer.headers, None, answer.extensions, content, flight=answer.flight
-    )

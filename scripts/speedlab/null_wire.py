@@ -1,7 +1,7 @@
 """A wire without a network: answers come from memory, all else is as with a real one.
 
-Rule 1: it does what a core does to the router's objects: it asks for the time that each phase may
-        take, and iterates over the headers when it would write them.
+Rule 1: it does what the quick wire does to the router's objects: it asks for the time that writing
+        and reading may take, and iterates over the headers when it would write them.
 Rule 2: it gives the loop its turn once, as a socket would.
 Rule 3: `Alone` is the same wire without a router: what the two take differs by the router.
 """
@@ -9,11 +9,11 @@ Rule 3: `Alone` is the same wire without a router: what the two take differs by 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from router.call import Answer
+from router.departure import Departure
 from router.ports import AsyncioPort, BlockingPort
 from speedlab.answers import whole
 from speedlab.cells import KB
@@ -42,8 +42,7 @@ def _headers() -> list[tuple[bytes, bytes]]:
 
 
 def _written(headers: Any, timeouts: Mapping[str, Any]) -> int:
-    """Do what a core does with the request's parts."""
-    timeouts.get("pool")
+    """Do what a wire does with the request's parts."""
     timeouts.get("write")
     length = sum(len(name) + len(value) for name, value in headers)
     timeouts.get("read")
@@ -51,12 +50,16 @@ def _written(headers: Any, timeouts: Mapping[str, Any]) -> int:
 
 
 def _answer(request: Outgoing) -> Answer:
-    _written(request.headers, request.timeouts)  # type: ignore[arg-type] # as the core's own
+    headers = request.headers
+    if isinstance(headers, Departure):
+        headers = headers.headers()
+    _written(headers, request.timeouts)  # type: ignore[arg-type] # as the core's own
     return Answer(200, _headers(), None, {"http_version": b"HTTP/1.1"})
 
 
 def _read(answer: Answer) -> Answer:
-    return replace(answer, stream=None, content=CONTENT)
+    answer.content = CONTENT
+    return answer
 
 
 class Tasks:

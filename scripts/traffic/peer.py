@@ -92,7 +92,9 @@ class Peer:
     def check(self, options: Options) -> None:
         """Find nothing wrong."""
 
-    def choose(self, _: Options, *, tried: Collection[str], now: float, **_more: Any) -> Pick:
+    def choose(
+        self, _: Options, tried: Collection[str], now: float, _within: float = math.inf
+    ) -> Pick:
         """Take a region for one attempt."""
         name = self.best(self._candidates(tried, now), now)
         self.in_flight[name] += 1

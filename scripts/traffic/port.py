@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from router.call import Outgoing, Timeouts
+    from router.flight import Flight
     from router.outcome import Outcome
     from router.racing import Attempting, Spare
     from traffic.engine import Engine
@@ -49,8 +50,14 @@ class Port:
         """Refuse: nothing here waits for a token or a permit."""
         raise NotImplementedError
 
-    async def send(self, request: Outgoing) -> Answer:
+    async def send(self, flight: Flight) -> Answer:
         """Return the answer when it is there."""
+        try:
+            return await self._answered(flight.request)
+        finally:
+            flight.head_came(self.now(), self.lost())
+
+    async def _answered(self, request: Outgoing) -> Answer:
         request.timeouts.get("write")  # this is where it leaves
         engine, limit = self._world.engine, request.timeouts.get("read")
         work = request.extensions["work"]

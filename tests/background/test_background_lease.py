@@ -22,7 +22,7 @@ def test_everything_is_given_back_in_the_reverse_order() -> None:
     order: list[Held] = []
     permit, count = Held(order), Held(order)
     lease = Lease(permit)
-    lease.hold(count)
+    lease.holdings.append(count)
     lease.give_back()
     assert order == [count, permit]
 

@@ -117,7 +117,7 @@ def test_an_attempts_timeouts_are_clipped_to_what_is_left() -> None:
 
 def test_phases_share_one_budget_until_the_head_is_there() -> None:
     clock = FakeClock()
-    timeouts = Timeouts({"read": 5.0, "write": None}, budget=2.0, pause=10.0, now=clock)
+    timeouts = Timeouts({"read": 5.0, "write": None}, clock() + 2.0, pause=10.0, now=clock)
     assert timeouts.get("connect") == pytest.approx(2.0)
     clock.advance(1.5)
     assert timeouts.get("read") == pytest.approx(0.5)
@@ -189,12 +189,15 @@ def test_a_second_401_is_the_callers() -> None:
     assert {ranked.health for ranked in stage.pool.ranking(stage.clock())} == {"healthy"}
 
 
-def test_while_the_token_server_is_silent_no_endpoint_is_chosen_and_so_none_suspected() -> None:
+def test_while_the_token_server_is_silent_no_endpoint_is_held_and_none_suspected() -> None:
     stage, shop = with_tokens([])
     shop.manager._spawn = lambda coroutine: (coroutine.close(), Future())[1]
     with pytest.raises(router.DeadlineError, match="no access token came"):
         stage.play(stage.call(options=router.Options(deadline=20.0)))
-    assert all(state.load is None for state in stage.pool._roster.states.values())
+    assert not any(stage.pool.in_flight().values())
+    states = stage.pool._roster.states.values()
+    assert not any(state.belief or state.suspect(stage.clock()) for state in states)
+    assert not any(state.load.ahead for state in states if state.load is not None)
 
 
 def test_each_attempt_has_its_own_host_and_the_callers_headers() -> None:
@@ -215,7 +218,7 @@ def test_each_attempt_has_its_own_host_and_the_callers_headers() -> None:
 def test_a_target_is_never_empty(base: str, path: bytes, target: bytes) -> None:
     call = Stage([]).call()
     call.path = path
-    timeouts = Timeouts({}, budget=1.0, pause=1.0, now=FakeClock())
+    timeouts = Timeouts({}, 1.0, pause=1.0, now=FakeClock())
     endpoint = router.Endpoint(url=f"https://a.test{base}")
     assert call.addressed_to(endpoint, [], timeouts).target == target
 

@@ -63,7 +63,7 @@ def test_it_beats_while_somebody_watches_and_once_more() -> None:
     loop = cast("asyncio.AbstractEventLoop", timers)
     with pulse.watched(loop):
         assert len(timers.set) == 1, "a second watcher needs no second timer"
-    pulse.end()
+    pulse.end(time.monotonic())
     clock.advance(EVERY)
     timers.ring()
     assert timers.set == []

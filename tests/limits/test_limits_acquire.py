@@ -10,10 +10,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+from turns import acquire
 
 from router.config.settings import Limits
 from router.errors import LimitError
-from router.limits.acquire import acquire
 from router.limits.limiter import Limiter
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from turns import acquire
 
 import router
 from router.errors import LimitError, RetryLaterError
-from router.limits.acquire import acquire
 from router.limits.limiter import Limiter, Permit, Ticket
 from router.ports import BlockingPort, run
 from router.testing import Regions, Reply

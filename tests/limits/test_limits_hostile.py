@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from turns import acquire
 
 import router
-from router.limits.acquire import acquire
 from router.limits.headers import Word, said
 from router.limits.limiter import MOST_WORDS, Limiter, Permit, Ticket
 from router.limits.usage import Used, tokens_used

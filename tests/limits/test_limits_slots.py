@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from turns import acquire
 
 from router.config.settings import Limits
 from router.errors import LimitError
-from router.limits.acquire import acquire
 from router.limits.limiter import Limiter, Permit, Ticket
 
 

@@ -57,7 +57,7 @@ CHUNK = 65536
 
 def timeouts(budget: float = LONG, **limits: float) -> Timeouts:
     """Return what a request may wait, in seconds."""
-    return Timeouts(limits, budget=budget, pause=LONG, now=time.monotonic)
+    return Timeouts(limits, time.monotonic() + budget, pause=LONG, now=time.monotonic)
 
 
 def read_request(sock: socket.socket) -> bytes:

@@ -140,7 +140,9 @@ def test_a_wait_of_another_request_is_left_alone() -> None:
     severed: list[int] = []
     usage = Usage(lambda: severed.append(1))
     one, other = timeouts(), timeouts()
-    usage.take(Remaining.of(one, 1.0, 1.0, None))
+    waits = Remaining(1.0)
+    waits.timeouts, waits.limit, waits.ends = one, 1.0, None
+    usage.take(waits)
     usage.interrupt(other)
     assert not severed
     one.abandon()

@@ -14,7 +14,7 @@ LEAST = 0.01
 
 
 def made(clock: FakeClock, **limits: float) -> Timeouts:
-    return Timeouts(limits, budget=2.0, pause=10.0, now=clock)
+    return Timeouts(limits, clock() + 2.0, pause=10.0, now=clock)
 
 
 def test_what_is_left_is_asked_anew_at_each_wait() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from race_samples import BAD, GOOD, Seen, outcome
 
+from router.bell import bell_of
 from router.errors import SigningError
 from router.failover.verdict import Verdict
 from router.outcome import Outcome
@@ -37,6 +38,7 @@ class Attempts:
         self.race = AsyncioRace(
             self.attempting,
             self.spare,
+            bell=bell_of(asyncio.get_running_loop()),
             discard=self.seen.discard_later,
             left_behind=self.left_behind,
         )
@@ -148,7 +150,7 @@ def test_a_tie_leaves_nothing_behind(order: tuple[int, int]) -> None:
         assert [o.verdict for o in found] == [GOOD]
         await asyncio.sleep(TICK)
         out = len(list(made.seen.out()))
-        assert out == (found[0].flight.lease._holdings != [])  # type: ignore[union-attr]
+        assert out == (found[0].flight.lease.holdings != [])  # type: ignore[union-attr]
         found[0].flight.lease.give_back()  # type: ignore[union-attr]
         assert not list(made.seen.out())
         assert running.cancelling() == 0

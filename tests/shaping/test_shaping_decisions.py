@@ -41,7 +41,7 @@ def call(path: bytes = b"/m", headers: Any = (), body: bytes | None = b"") -> Ca
 
 def sent(to: router.Endpoint, request: Call) -> tuple[bytes, list[tuple[bytes, bytes]], bytes]:
     """Return target, headers without Host, and body as an endpoint would get them."""
-    timeouts = Timeouts({}, budget=1.0, pause=1.0, now=lambda: 0.0)
+    timeouts = Timeouts({}, until=1.0, pause=1.0, now=lambda: 0.0)
     made = request.addressed_to(to, [], timeouts)
     headers = [*made.headers]
     assert headers[0][0] == b"Host"
@@ -191,7 +191,7 @@ def test_no_value_is_shown() -> None:
     assert "hunter2" not in repr(made)
     assert made.shaping is not None
     assert made.shaping.target("/x?a=1") == "/x?a=..."
-    timeouts = Timeouts({}, budget=1.0, pause=1.0, now=lambda: 0.0)
+    timeouts = Timeouts({}, until=1.0, pause=1.0, now=lambda: 0.0)
     assert "hunter2" not in repr(call().addressed_to(made, [], timeouts))
     assert made == replace(made)
     assert hash(made) == hash(replace(made))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from redis_server import redis_server
 from sharing_bench import Bench, bench, nap, spend_for, until, worst_term
+from turns import acquire
 
 from router.config.settings import Limits
 from router.errors import LimitError
-from router.limits.acquire import acquire
 from router.limits.limiter import Limiter
 from router.limits.permit import Permit
 from router.ports import run

@@ -16,7 +16,7 @@ ENDPOINT = router.Endpoint(url="http://a.test")
 
 
 def written(*headers: tuple[bytes, bytes], method: str = "GET", target: bytes = b"/") -> Written:
-    timeouts = Timeouts({}, budget=1.0, pause=1.0, now=time.monotonic)
+    timeouts = Timeouts({}, time.monotonic() + 1.0, pause=1.0, now=time.monotonic)
     body = Body([b""], replayable=True)
     return Written(Outgoing(method, ENDPOINT, target, list(headers), body, timeouts, {}), httpcore)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socketserver
 import threading
 import time
@@ -14,11 +15,13 @@ from sharing_bench import Bench, bench, spend_for, until
 from test_shared_news import NAMES, Process
 
 from router.auth.grant import LONGEST_LIFETIME, Grant, TokenForm
-from router.config.settings import TokenSettings
-from router.errors import ConfigError
+from router.config.settings import Limits, ShareSettings, TokenSettings
+from router.errors import ConfigError, ServiceError
 from router.secret import Secret
 from router.shared.connect import check_url
+from router.shared.holdings import look
 from router.shared.news import LONGEST_COOLING, MOST_ENDPOINTS, MOST_TOLD, Opinions
+from router.shared.store import NONSENSE
 from router.units import Rate
 
 if TYPE_CHECKING:
@@ -290,18 +293,18 @@ def liar(answer: bytes) -> Iterator[str]:
 NAN = b"$3\r\nnan\r\n"
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"+OK\r\n",
-        b":5\r\n",
-        b"*0\r\n",
-        b"*2\r\n:1\r\n:2\r\n",
-        b"*4\r\n" + 4 * NAN,
-        b"*4\r\n:-5\r\n:0\r\n:0\r\n:0\r\n",
-        b"*2\r\n$400\r\n" + NINES.encode() + b"\r\n:0\r\n",
-    ],
-)
+NONSENSICAL = [
+    b"+OK\r\n",
+    b":5\r\n",
+    b"*0\r\n",
+    b"*2\r\n:1\r\n:2\r\n",
+    b"*4\r\n" + 4 * NAN,
+    b"*4\r\n:-5\r\n:0\r\n:0\r\n:0\r\n",
+    b"*2\r\n$400\r\n" + NINES.encode() + b"\r\n:0\r\n",
+]
+
+
+@pytest.mark.parametrize("answer", NONSENSICAL)
 def test_answers_that_make_no_sense_leave_each_its_share(answer: bytes) -> None:
     with liar(answer) as url, bench(url, key=Secret("k")) as made:
         process_rate: SharedRate = made.sharing.rate(Rate(LIMIT, 1), BURST)
@@ -312,6 +315,15 @@ def test_answers_that_make_no_sense_leave_each_its_share(answer: bytes) -> None:
         assert until(lambda: takes(permits)) < 2.0
         assert fetched(made, []).access_token.reveal() == "token-0"
         assert len(made.notes) < 20
+
+
+UNEVEN = b"*2\r\n*0\r\n*1\r\n*4\r\n:1\r\n" + 2 * NAN + b":0\r\n"
+
+
+@pytest.mark.parametrize("answer", [*NONSENSICAL, UNEVEN])
+def test_who_looks_on_is_told_of_answers_that_make_no_sense(answer: bytes) -> None:
+    with liar(answer) as url, pytest.raises(ServiceError, match=NONSENSE):
+        asyncio.run(look(ShareSettings(url=Secret(url)), Limits()))
 
 
 def test_decoded_answers_are_refused() -> None:

@@ -205,7 +205,7 @@ local function ours(key, type)
   local is = key and redis.call('TYPE', key).ok or 'none'
   if is == type then return key end
   if is ~= 'none' then table.insert(foreign, key) end
-  return is == 'none' and nil
+  return is == 'none' and nil  -- nil: nothing is there; false: another's value
 end
 local ends, held, hungry = ours(KEYS[1], 'zset'), ours(KEYS[2], 'hash'), ours(KEYS[3], 'zset')
 local function tell(who, left, waits)

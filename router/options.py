@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from router.errors import OptionsError
@@ -101,49 +102,32 @@ class Options:
         Raises:
             OptionsError: a value is not of its form.
         """
-        if deadline is not None and not _is_number(deadline, above=0.0):
-            raise OptionsError("deadline: give seconds, more than 0")
-        if repeat not in (None, "safe", "rejected", "always"):
-            raise OptionsError("repeat: write one of safe, rejected, always")
-        if idempotency_key is not None and not _is_key(idempotency_key):
-            raise OptionsError("idempotency_key: give 1 to 255 visible ASCII characters")
+        _check_times(deadline, stream_deadline, conversation_began)
+        _check_repeating(repeat, idempotency_key, hedge, resume)
+        _check_place(priority, affinity)
         requests, costs = parse_cost(cost)
-        if not _is_priority(priority):
-            raise OptionsError(f"priority: give a whole number, {-HIGHEST} to {HIGHEST}")
-        if affinity is not None and not _is_word(affinity):
-            raise OptionsError("affinity: give a word of 1 to 1000 characters")
-        if hedge not in (None, True, False):
-            raise OptionsError("hedge: write true or false")
-        if conversation_began is not None and not _is_instant(conversation_began):
-            raise OptionsError(
-                "conversation_began: give a datetime with a time zone, or seconds since 1970"
-            )
-        _check_stream(stream_deadline, resume)
         constraints = (
             _set("regions", regions, str),
             _set("tags", tags, str),
             _set("tiers", tiers, int),
         )
-        values = {
-            "regions": constraints[0],
-            "tags": constraints[1],
-            "tiers": constraints[2],
-            "affinity": affinity,
-            "hedge": hedge,
-            "conversation_began": conversation_began,
-            "stream_deadline": stream_deadline,
-            "resume": resume,
-            "constraints": constraints,
-            "constrained": constraints != (None, None, None),
-            "deadline": deadline,
-            "repeat": repeat,
-            "idempotency_key": idempotency_key,
-            "cost": 1.0 if requests is None else requests,
-            "costs": costs,
-            "priority": priority,
-        }
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        keep = partial(object.__setattr__, self)  # it is frozen
+        keep("regions", constraints[0])
+        keep("tags", constraints[1])
+        keep("tiers", constraints[2])
+        keep("constraints", constraints)
+        keep("constrained", constraints != (None, None, None))
+        keep("deadline", deadline)
+        keep("repeat", repeat)
+        keep("idempotency_key", idempotency_key)
+        keep("cost", 1.0 if requests is None else requests)
+        keep("costs", costs)
+        keep("priority", priority)
+        keep("affinity", affinity)
+        keep("hedge", hedge)
+        keep("conversation_began", conversation_began)
+        keep("stream_deadline", stream_deadline)
+        keep("resume", resume)
 
 
 def parse_cost(
@@ -175,11 +159,33 @@ def _is_priority(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= HIGHEST
 
 
-def _check_stream(deadline: object, resume: object) -> None:
+def _check_times(deadline: object, stream_deadline: object, began: object) -> None:
     if deadline is not None and not _is_number(deadline, above=0.0):
+        raise OptionsError("deadline: give seconds, more than 0")
+    if stream_deadline is not None and not _is_number(stream_deadline, above=0.0):
         raise OptionsError("stream_deadline: give seconds, more than 0")
+    if began is not None and not _is_instant(began):
+        raise OptionsError(
+            "conversation_began: give a datetime with a time zone, or seconds since 1970"
+        )
+
+
+def _check_repeating(repeat: object, key: object, hedge: object, resume: object) -> None:
+    if repeat not in (None, "safe", "rejected", "always"):
+        raise OptionsError("repeat: write one of safe, rejected, always")
+    if key is not None and not _is_key(key):
+        raise OptionsError("idempotency_key: give 1 to 255 visible ASCII characters")
+    if hedge not in (None, True, False):
+        raise OptionsError("hedge: write true or false")
     if not callable(resume) and resume not in (None, "range", "last-event-id"):
         raise OptionsError("resume: write range or last-event-id, or give a function of a Broken")
+
+
+def _check_place(priority: object, affinity: object) -> None:
+    if not _is_priority(priority):
+        raise OptionsError(f"priority: give a whole number, {-HIGHEST} to {HIGHEST}")
+    if affinity is not None and not _is_word(affinity):
+        raise OptionsError("affinity: give a word of 1 to 1000 characters")
 
 
 def _is_key(value: object) -> bool:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from router.errors import ConfigError
+from router.header_names import header_name
 from router.placeholders import Variables, parse_variables
 from router.secret import Secret
 from router.units import Parsed
@@ -45,7 +46,6 @@ __all__ = [
 Values = tuple[tuple[str, Secret], ...]
 Renamed = tuple[tuple[str, str], ...]
 
-HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 WORD = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
 SHOWN = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
 LONGEST_VALUE = 16_384
@@ -111,9 +111,8 @@ def _once(names: list[str], fold: Callable[[str], str] = str) -> None:
         seen.add(fold(name))
 
 
-def _header_name(name: object) -> str:
-    if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
-        raise ValueError("a header's name is letters, digits and dashes, such as api-key")
+def _header_name(value: object) -> str:
+    name = header_name(value, such_as="api-key")
     if name.lower() in MADE_BY_OTHERS:
         raise _wrong(name, f"this header {MADE_BY_OTHERS[name.lower()]}")
     return name

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The time of a request over httpcore's network backend and ours: scripts/bench_net.py [--quick].
 
-A small server in a process of its own answers over loopback; each pool sends GETs over kept
-connections, one at a time and 32 at once, from threads and from tasks.
+The speed bench's server answers over loopback, in a process of its own; each pool sends GETs over
+kept connections, one at a time and 32 at once, from threads and from tasks.
 
 Rule: what is compared takes turns in short blocks, and the medians of the blocks are compared, so
       that a noisy machine is noisy to both alike.
@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import socket
 import statistics
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpcore
+from speedlab.lab import servers
 
 from router.call import Timeouts
 from router.net.blocking import BlockingBackend
@@ -33,53 +32,23 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LIMITS = {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0}
 AT_ONCE = 32
 US = 1e6
-
-
-class Server(asyncio.Protocol):
-    """Answers whatever ends with an empty line."""
-
-    transport: Any = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        if data.endswith(b"\r\n\r\n"):
-            self.transport.write(ANSWER)
-
-
-async def serve(listening: socket.socket) -> None:
-    """Serve until killed."""
-    server = await asyncio.get_running_loop().create_server(Server, sock=listening)
-    await server.serve_forever()
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few blocks")
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.serve is not None:
-        asyncio.run(serve(socket.socket(fileno=arguments.serve)))
-    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    own = (sys.executable, __file__, "--serve", str(listening.fileno()))
-    with subprocess.Popen(own, pass_fds=[listening.fileno()]) as server:
-        try:
-            measure(listening.getsockname()[1], blocks=5 if arguments.quick else 25)
-        finally:
-            server.terminate()
-            listening.close()
+    with servers(1) as (url,):
+        measure(url, blocks=5 if arguments.quick else 25)
     return 0
 
 
-def measure(port: int, *, blocks: int) -> None:
+def measure(url: str, *, blocks: int) -> None:
     """Print the time of a request for each kind of pool, and the ratio."""
-    url = f"http://127.0.0.1:{port}/"
     resolver = Resolver()
     ours, theirs = BlockingBackend(httpcore, resolver), httpcore.SyncBackend()
     for count in (1, AT_ONCE):

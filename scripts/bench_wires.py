@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The time of a request over each wire, and of bare httpx: scripts/bench_wires.py [--quick].
 
-A small server in a process of its own answers over loopback; each client sends GETs over kept
-connections, one at a time and 32 at once, in tasks and in threads, and reads the bodies.
+The speed bench's server answers over loopback, in a process of its own; each client sends GETs over
+kept connections, one at a time and 32 at once, in tasks and in threads, and reads the bodies.
 
 Rule: what is compared takes turns in short blocks, and the medians of the blocks are compared, so
       that a noisy machine is noisy to all alike. Ratios count; the times are this machine's. The
@@ -14,22 +14,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import inspect
-import socket
 import statistics
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import httpx
-from bench_net import serve
+from speedlab.answers import SHORT, whole
+from speedlab.lab import servers
 
 import router
 
 __all__ = ["main"]
 
 AT_ONCE = 32
+ANSWER = whole(SHORT)
 REQUESTS = 320
 US = 1e6
 
@@ -46,20 +46,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few blocks")
     parser.add_argument("--ways", default="tasks,threads", help="such as threads")
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.serve is not None:
-        asyncio.run(serve(socket.socket(fileno=arguments.serve)))
-    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    own = (sys.executable, __file__, "--serve", str(listening.fileno()))
-    with subprocess.Popen(own, pass_fds=[listening.fileno()]) as server:
-        try:
-            port = listening.getsockname()[1]
-            for way in arguments.ways.split(","):
-                asyncio.run(measure(way, port, blocks=7 if arguments.quick else 25))
-        finally:
-            server.terminate()
-            listening.close()
+    with servers(1) as (url,):
+        for way in arguments.ways.split(","):
+            asyncio.run(measure(way, url, blocks=7 if arguments.quick else 25))
     return 0
 
 
@@ -79,10 +69,10 @@ def clients(way: str, url: str) -> dict[str, Any]:
     }
 
 
-async def measure(way: str, port: int, *, blocks: int) -> None:
+async def measure(way: str, url: str, *, blocks: int) -> None:
     """Print the time of a request for each client, and its ratio to the first."""
     for at_once in (1, AT_ONCE):
-        made = clients(way, f"http://127.0.0.1:{port}")
+        made = clients(way, url)
         took: dict[str, list[Took]] = {name: [] for name in made}
         for block in range(blocks + 1):
             for name, client in made.items():
@@ -117,7 +107,7 @@ async def tasked(client: Any, at_once: int) -> Took:
     async def some(count: int) -> None:
         for _ in range(count):
             response = await client.get("/")
-            assert response.content == b"ok"
+            assert response.content == ANSWER
 
     began, used = time.perf_counter(), time.process_time()
     await asyncio.gather(*(some(REQUESTS // at_once) for _ in range(at_once)))
@@ -129,7 +119,7 @@ def threaded(client: Any, at_once: int) -> Took:
 
     def some(count: int) -> None:
         for _ in range(count):
-            assert client.get("/").content == b"ok"
+            assert client.get("/").content == ANSWER
 
     with ThreadPoolExecutor(at_once) as threads:
         for future in [threads.submit(time.sleep, 0.01) for _ in range(at_once)]:

@@ -16,7 +16,7 @@ PACKAGE = Path(router.__file__).parent
 # values → decisions → flow → world → surfaces: a layer imports from its own and from those before.
 LAYERS = (
     {"version", "errors", "secret", "units", "endpoint", "options", "config", "forks", "hosts"}
-    | {"lazy", "vocabulary", "wellformed", "rates"}
+    | {"header_names", "lazy", "vocabulary", "wellformed", "rates"}
     | {"jsontext", "overrides", "placeholders", "shaping"}
     | {"geo.regions", "geo.data"},
     {

@@ -11,16 +11,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Group
-from rich.live import Live
 from rich.progress import SpinnerColumn
-from rich.text import Text
 
 from router.cli.arguments import as_json, duration, optional_file_argument, read, routing, shown
 from router.cli.clock_table import drawn
+from router.cli.finding import Finding
 from router.cli.inquiry import Inquiry
-from router.cli.rounds import progressing, title, turns
-from router.cli.table import console, is_live, write
+from router.cli.rounds import progressing
+from router.cli.table import console, write
+from router.cli.watching import View, keep_showing, watchable
 from router.config.settings import ClockSettings
 from router.hosts import parse_server
 
@@ -59,16 +58,11 @@ def server(text: str) -> str:
 @click.option("--timeout", type=duration, default="1s", show_default=True, help="For one server.")
 @click.option("--no-probe", is_flag=True, help="Do not probe the endpoints of FILE.")
 @as_json
-@click.option("--watch", is_flag=True, help="Ask again and again, until Ctrl-C.")
-@click.option(
-    "--every",
-    type=duration,
-    default="64s",
-    show_default=True,
-    help="With --watch: time from one round to the next. Public servers are free for all, and cut "
-    "off who asks too often: not under 16s for them.",
+@watchable(
+    "Ask",
+    every="64s",
+    note="Public servers are free for all, and cut off who asks too often: not under 16s for them.",
 )
-@click.option("--rounds", type=click.IntRange(1), hidden=True)
 def clock(
     *,
     file: str | None,
@@ -93,11 +87,11 @@ def clock(
         where = "no FILE" if file is None else f"no clock: section in {shown(file)}"
         click.echo(f"{where}: asking the default servers", err=True)
     with _inquiry(settings, None if no_probe else config, file or "", timeout) as inquiry, _quiet():
-        if not watch:
+        if watch:
+            view = View(lambda: asyncio.run(inquiry.ask()), Finding.as_json, drawn, "Asking …")
+            keep_showing(view, every, most=rounds, as_json=as_json)
+        else:
             _once(inquiry, as_json=as_json)
-            return
-        with contextlib.suppress(KeyboardInterrupt):
-            _watch(inquiry, turns(every, most=rounds), as_json=as_json)
 
 
 # -- what to ask
@@ -164,22 +158,3 @@ def _once(inquiry: Inquiry, *, as_json: bool) -> None:
         write(screen, drawn(screen, finding))
     if not finding.sure:
         click.get_current_context().exit(1)
-
-
-def _watch(inquiry: Inquiry, rounds: Iterable[int], *, as_json: bool) -> None:
-    """Show round after round: JSON a line each, a live view, or one block under the other."""
-    screen = console()
-    findings = ((number, asyncio.run(inquiry.ask())) for number in rounds)
-    if as_json:
-        for _, finding in findings:
-            click.echo(json.dumps(finding.as_json()))
-    elif is_live(screen):
-        with Live(Text("Asking …"), console=screen, auto_refresh=False) as live:
-            for number, finding in findings:
-                caption = Text(f"{title(number)}, Ctrl-C to stop", style="dim")
-                live.update(Group(drawn(screen, finding), Text(), caption), refresh=True)
-    else:
-        for number, finding in findings:
-            click.echo(title(number))
-            write(screen, drawn(screen, finding))
-            click.echo()

@@ -1,6 +1,6 @@
 """What `router limits --fleet` shows: which processes there are, and who holds how much of what.
 
-Rule: it shows what Redis has, and no URL.
+Rule: it shows what Redis has, and no URL. What is not ours there is named by its key, not shown.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["fleet_of", "show_fleet", "told_of"]
 
+UNKNOWN = "?"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -40,13 +42,20 @@ class Row:
     @property
     def amount(self) -> str:
         """Return how much, or that this is no amount."""
-        return "-" if self.kept is None else f"{self.holding.amount:.4g}"
+        if self.kept is None:
+            return "-"
+        return UNKNOWN if self.holding.amount is None else f"{self.holding.amount:.4g}"
+
+    @property
+    def left(self) -> str:
+        """Return for how long."""
+        return UNKNOWN if self.holding.left is None else f"{self.holding.left:.2f} s"
 
 
 WHO: Column[Row] = Column("process", lambda row: row.holding.holder, folds=True)
 WHAT: Column[Row] = Column("what", lambda row: row.what, folds=True)
 HOLDS: Column[Row] = Column("holds", lambda row: row.amount, right=True)
-FOR: Column[Row] = Column("for", lambda row: f"{max(0.0, row.holding.left):.2f} s", right=True)
+FOR: Column[Row] = Column("for", lambda row: row.left, right=True)
 WAITS: Column[Row] = Column("", lambda row: "asks for more" if row.holding.waits else "")
 COLUMNS = (WHO, WHAT, HOLDS, FOR, WAITS)
 SHEET: Sheet[Row] = Sheet(columns=COLUMNS, figures=COLUMNS[:-1], words=(WHO, WHAT, WAITS))
@@ -75,6 +84,8 @@ def show_fleet(fleet: Fleet) -> None:
     if rows:
         click.echo()
         show(console(), rows, SHEET)
+    if fleet.unread:
+        click.echo(f"\nNot read, for its value is not ours: {', '.join(fleet.unread)}.")
 
 
 def _rows(fleet: Fleet) -> Iterator[Row]:
@@ -98,4 +109,5 @@ def told_of(fleet: Fleet) -> dict[str, Any]:
             for kept in fleet.kept
             for holding in kept.holdings
         ],
+        "unread": list(fleet.unread),
     }

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Group
-from rich.live import Live
-from rich.text import Text
 
 from router.cli.arguments import (
     as_json,
-    duration,
     file_argument,
     probe_timeout,
     read,
     routing,
     with_timeout,
 )
-from router.cli.rounds import measured, measured_with_progress, title, turns
-from router.cli.table import FOUND, console, is_live, layout, show
+from router.cli.rounds import measured, measured_with_progress
+from router.cli.table import FOUND, console, layout, show
+from router.cli.watching import View, keep_showing, watchable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from rich.console import Console, RenderableType
 
+    from router.cli.rows import Row
     from router.router import Router
 
 __all__ = ["probe"]
@@ -50,15 +47,7 @@ NONE_ANSWERED = (
 )
 @probe_timeout
 @as_json
-@click.option("--watch", is_flag=True, help="Probe again and again, until Ctrl-C.")
-@click.option(
-    "--every",
-    type=duration,
-    default="5s",
-    show_default=True,
-    help="With --watch: time from one round to the next.",
-)
-@click.option("--rounds", type=click.IntRange(1), hidden=True)
+@watchable("Probe", every="5s")
 def probe(
     *,
     file: str,
@@ -75,17 +64,17 @@ def probe(
     by side. The exit code is 1 if none answered.
     """
     with routing(file, with_timeout(read(file), timeout)) as router:
-        if not watch:
+        if watch:
+            view = View(lambda: measured(router, count), _plain, _table, "Probing …")
+            keep_showing(view, every, most=rounds, as_json=as_json)
+        else:
             _once(router, count, as_json=as_json)
-            return
-        with contextlib.suppress(KeyboardInterrupt):
-            _watch(router, count, turns(every, most=rounds), as_json=as_json)
 
 
 def _once(router: Router, count: int, *, as_json: bool) -> None:
     rows = measured_with_progress(router, count)
     if as_json:
-        click.echo(json.dumps([row.found() for row in rows], indent=2))
+        click.echo(json.dumps(_plain(rows), indent=2))
     else:
         show(console(), rows, FOUND)
     if not any(row.measured for row in rows):
@@ -93,21 +82,9 @@ def _once(router: Router, count: int, *, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
-def _watch(router: Router, count: int, rounds: Iterable[int], *, as_json: bool) -> None:
-    """Show round after round: JSON a line each, a live table, or one block under the other."""
-    screen = console()
-    if as_json:
-        for _ in rounds:
-            click.echo(json.dumps([row.found() for row in measured(router, count)]))
-    elif is_live(screen):
-        with Live(Text("Probing …"), console=screen, auto_refresh=False) as live:
-            for number in rounds:
-                table = layout(screen, measured(router, count), FOUND)
-                caption = Text(f"{title(number)}, Ctrl-C to stop", style="dim")
-                live.update(Group(table, Text(), caption), refresh=True)
-    else:
-        for number in rounds:
-            rows = measured(router, count)
-            click.echo(title(number))
-            show(screen, rows, FOUND)
-            click.echo()
+def _plain(rows: list[Row]) -> list[dict[str, Any]]:
+    return [row.found() for row in rows]
+
+
+def _table(screen: Console, rows: list[Row]) -> RenderableType:
+    return layout(screen, rows, FOUND)

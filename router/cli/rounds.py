@@ -1,11 +1,8 @@
-"""Rounds of probes: one with a progress bar, or one after another."""
+"""One round of probes, with a progress bar or without."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import time
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,11 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from router.cli.rows import Row, Tally, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from router.router import Router
 
-__all__ = ["measured", "measured_with_progress", "progressing", "title", "turns"]
+__all__ = ["measured", "measured_with_progress", "progressing"]
 
 
 def measured(router: Router, count: int, *, told: Callable[[], object] = lambda: None) -> list[Row]:
@@ -50,18 +47,3 @@ def progressing(*columns: ProgressColumn) -> Progress:
     hidden = not stderr.is_terminal or stderr.is_dumb_terminal
     words = TextColumn("{task.description}")
     return Progress(words, *columns, console=stderr, transient=True, disable=hidden)
-
-
-def turns(every: float, *, most: int | None) -> Iterator[int]:
-    """Yield 1, 2, … with at least `every` seconds from one to the next; at most `most` of them."""
-    for number in itertools.count(1):
-        began = time.monotonic()
-        yield number
-        if number == most:
-            return
-        time.sleep(max(0.0, began + every - time.monotonic()))
-
-
-def title(number: int) -> str:
-    """Return the heading of a round."""
-    return f"Round {number}, {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"

@@ -14,6 +14,7 @@ from typing import Annotated
 from router.config.skew_errors import SkewError, parse_skew_errors
 from router.config.statuses import WORDS, StatusRule, parse_statuses
 from router.endpoint import Location, parse_origin
+from router.header_names import MADE_BY_OTHERS, own_header
 from router.hosts import is_address, parse_host, parse_server
 from router.secret import Secret
 from router.units import Parsed, parse_count
@@ -36,10 +37,6 @@ __all__ = [
     "Url",
 ]
 
-HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-MADE_BY_OTHERS = frozenset(
-    {"authorization", "connection", "content-length", "host", "transfer-encoding"}
-)
 LEAST_PERCENTILE = 0.5
 REGION = re.compile(r"[a-z]+:[a-z0-9-]+")
 
@@ -63,13 +60,8 @@ def _secret(value: object) -> Secret | None:
 
 
 def _header_name(value: object) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str) and value.lower() in MADE_BY_OTHERS:
-        raise ValueError("this header is made by others: name one of your own, such as X-Timestamp")
-    if isinstance(value, str) and HEADER_NAME.fullmatch(value):
-        return value
-    raise ValueError("a header's name is letters, digits and dashes, such as X-Timestamp")
+    instead = "one of your own, such as X-Timestamp"
+    return own_header(value, taken=MADE_BY_OTHERS, instead=instead, such_as="X-Timestamp")
 
 
 def _path(value: object) -> Path | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from router.config.fields import OptionalText, SecretField
 from router.config.section import Section
 from router.errors import ConfigError
+from router.header_names import OF_THE_WIRE, own_header
 from router.units import Parsed
 
 if TYPE_CHECKING:
@@ -37,20 +38,13 @@ __all__ = [
 PLACEHOLDERS = frozenset(
     {"timestamp", "method", "host", "path", "query", "target", "body", "body_sha256"}
 )
-HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 PARAMETER = re.compile(r"[A-Za-z0-9._~-]{1,100}")
-MADE_BY_OTHERS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 LONGEST_TEMPLATE = 1000
 
 
 def _header(value: object) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str) and value.lower() in MADE_BY_OTHERS:
-        raise ValueError("this header is made by others: name the one that the API reads")
-    if isinstance(value, str) and HEADER.fullmatch(value):
-        return value
-    raise ValueError("a header's name is letters, digits and dashes, such as X-API-Key")
+    instead = "the one that the API reads"
+    return own_header(value, taken=OF_THE_WIRE, instead=instead, such_as="X-API-Key")
 
 
 def _parameter(value: object) -> str | None:

@@ -57,11 +57,8 @@ class BlockingBackend:
             dial = Dial(
                 known, self._resolver.doubts, local_address=local_address, options=socket_options
             )
-            try:
+            with self._resolver.trying(host, port):
                 return BlockingStream(connected(dial, ends, timeouts), self._core)
-            except (OSError, LateError):
-                self._resolver.suspect(host, port)
-                raise
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -76,8 +73,7 @@ class BlockingStream:
         self._core = core
         self._process = os.getpid()
         self._tls = sock if isinstance(sock, ssl.SSLSocket) else None
-        framed = self._tls is not None and self._tls.selected_alpn_protocol() == "h2"
-        self._usage = Usage(self._sever, framed=framed)
+        self._usage = Usage(self._sever, self._tls)
         self._readable, self._writable, self._idle = (select.poll() for _ in range(3))
         for poll in (self._readable, self._idle):
             poll.register(sock, select.POLLIN)
@@ -91,10 +87,7 @@ class BlockingStream:
         try:
             self._usage.take(timeout)
             data = self._receive(max_bytes, end_of(timeout))
-            if data:
-                self._usage.hears(timeouts)
-            else:
-                self._usage.breaks(timeouts)
+            self._usage.reads(data, timeouts)
         except LateError:
             raise self._core.ReadTimeout("no data in time") from None
         except OSError as error:

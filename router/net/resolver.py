@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,11 @@ from cachetools import LRUCache
 
 from router.forks import register
 from router.net.addresses import Doubts, addresses, literal
+from router.net.limit import LateError
 from router.net.lookup import Lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from router.net.addresses import Address
 
@@ -111,8 +113,16 @@ class Resolver:
                 self._look_up(name)
             return known.found
 
-    def suspect(self, host: str, port: int) -> None:
-        """Say that no address of a name accepts a connection: look again when asked next."""
+    @contextmanager
+    def trying(self, host: str, port: int) -> Iterator[None]:
+        """Connect to a name's addresses; if none accepts, it is looked up when asked next."""
+        try:
+            yield
+        except (OSError, LateError):
+            self._suspect(host, port)
+            raise
+
+    def _suspect(self, host: str, port: int) -> None:
         with self._lock:
             known = self._known.get((host, port))
             if known is not None:

@@ -55,11 +55,8 @@ class SuspendingBackend:
             dial = Dial(
                 known, self._resolver.doubts, local_address=local_address, options=socket_options
             )
-            try:
+            with self._resolver.trying(host, port):
                 sock = await connected_async(dial, ends, timeouts)
-            except (OSError, LateError):
-                self._resolver.suspect(host, port)
-                raise
             loop = asyncio.get_running_loop()
             _, inbox = await loop.create_connection(Inbox, sock=sock)
             return SuspendingStream(inbox, self._core)
@@ -77,8 +74,7 @@ class SuspendingStream:
         self.sever = inbox.sever
         self._core = core
         self._tls = inbox.tls if isinstance(inbox, Tunnel) else None
-        framed = self._tls is not None and self._tls.selected_alpn_protocol() == "h2"
-        self._usage = Usage(inbox.sever, framed=framed)
+        self._usage = Usage(inbox.sever, self._tls)
         self._idle: select.poll | None = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -89,10 +85,7 @@ class SuspendingStream:
             ends = end_of(timeout)
             while (data := inbox.take(max_bytes)) is None:
                 await inbox.wait_to_read(ends)
-            if data:
-                self._usage.hears(timeouts)
-            else:
-                self._usage.breaks(timeouts)
+            self._usage.reads(data, timeouts)
         except LateError:
             raise self._core.ReadTimeout("no data in time") from None
         except OSError as error:
@@ -115,9 +108,7 @@ class SuspendingStream:
                 whole = memoryview(buffer)
                 for start in range(0, len(whole), PART):
                     await self._send(whole[start : start + PART], timeout)
-                    await asyncio.sleep(
-                        0
-                    )  # a system that takes all at once leaves no turn to others
+                    await asyncio.sleep(0)  # a system that takes all leaves no turn to others
         except LateError:
             raise self._core.WriteTimeout("not written in time") from None
         except OSError as error:

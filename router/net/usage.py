@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from router.net.limit import AbandonedError, timeouts_of
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from router.call import Timeouts
@@ -27,10 +28,12 @@ class Usage:
 
     __slots__ = ("_framed", "_heard", "_holder", "_lock", "_reused", "_sever")
 
-    def __init__(self, sever: Callable[[], None], *, framed: bool = False) -> None:
-        """`sever` ends the connection at once, from any thread; `framed`: it speaks HTTP/2."""
+    def __init__(
+        self, sever: Callable[[], None], tls: ssl.SSLSocket | ssl.SSLObject | None = None
+    ) -> None:
+        """`sever` ends the connection at once, from any thread; its TLS says if it is HTTP/2."""
         self._sever = sever
-        self._framed = framed
+        self._framed = tls is not None and tls.selected_alpn_protocol() == "h2"
         self._lock = threading.Lock()
         self._holder: Timeouts | None = None
         self._heard = False
@@ -72,18 +75,21 @@ class Usage:
             self._heard = False
             self._reused = True
 
-    def hears(self, timeouts: Timeouts | None) -> None:
-        """Note a part of an answer."""
-        self._heard = True
-        if timeouts is not None:
-            timeouts.stale = False
-
-    def breaks(self, timeouts: Timeouts | None) -> None:
-        """Note that the connection ended: by its peer's end or reset, not by a timeout.
+    def reads(self, data: bytes, timeouts: Timeouts | None) -> None:
+        """Note a part of an answer, or (nothing) the connection's end.
 
         Raises:
             AbandonedError: it was this host that ended it.
         """
+        if not data:
+            self._breaks(timeouts)
+            return
+        self._heard = True
+        if timeouts is not None:
+            timeouts.stale = False
+
+    def _breaks(self, timeouts: Timeouts | None) -> None:
+        """Note that the connection ended: by its peer's end or reset, not by a timeout."""
         if timeouts is None:
             return
         if timeouts.abandoned:
@@ -96,7 +102,7 @@ class Usage:
     ) -> Exception:
         """Return what to raise for a connection that broke, as an exception of this kind."""
         try:
-            self.breaks(timeouts)
+            self._breaks(timeouts)
         except OSError as abandoned:
             error = abandoned
         return kind(str(error))

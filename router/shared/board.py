@@ -9,19 +9,22 @@ Rule 3: what is read is foreign: whoever reads a line checks it. What is no line
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.shared.scripts import NOW
-from router.shared.store import PATIENCE, Script
+from router.shared.store import PATIENCE, Script, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from router.shared.store import Store
 
-__all__ = ["Board", "Line"]
+__all__ = ["Board", "Line", "keep_exchanging"]
 
+EVERY = 0.25
 MICRO = 1e6
 MOST_CHARACTERS = 1000
 
@@ -97,3 +100,11 @@ class Board:
             Line(heading, text, int(age) / MICRO, int(left) / MICRO)
             for heading, text, age, left in zip(*[iter(words[1:])] * 4, strict=True)
         ]
+
+
+async def keep_exchanging(exchange: Callable[[], Awaitable[None]]) -> None:
+    """Exchange again and again until cancelled; a time in vain is nobody's trouble."""
+    while True:
+        with contextlib.suppress(StoreError):
+            await exchange()
+        await asyncio.sleep(EVERY)

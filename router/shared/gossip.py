@@ -10,12 +10,10 @@ Rule 3: what `news` says to believe reaches the pool as hearsay, which it never 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from router.shared.board import Board
+from router.shared.board import Board, keep_exchanging
 from router.shared.news import (
     LONGEST_COOLING,
     MOST_TOLD,
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Gossip", "Hearing"]
 
-EVERY = 0.25
 TAKEN_BACK = 5.0
 """Seconds for which others can read that it serves again."""
 ALMOST = 0.5
@@ -98,10 +95,7 @@ class Gossip:
 
     async def run(self) -> None:
         """Tell and hear until cancelled."""
-        while True:
-            with contextlib.suppress(StoreError):
-                await self.exchange()
-            await asyncio.sleep(EVERY)
+        await keep_exchanging(self.exchange)
 
     async def exchange(self) -> None:
         """Tell what is new, and hear what others say.

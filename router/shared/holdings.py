@@ -3,23 +3,24 @@
 Rule 1: amounts are as each process last said, one exchange ago: what it has spent since then is
         counted still.
 Rule 2: names come from Redis, where others may write: of each only harmless characters are kept.
+Rule 3: what a key holds that is not ours is told by the key alone, and never by its value; all else
+        is shown.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from router.errors import ServiceError
 from router.shared.keys import MAIN, UNFIT, Keys, name_of
 from router.shared.scripts import LOOK
-from router.shared.store import PATIENCE, Store, StoreError
+from router.shared.store import NONSENSE, PATIENCE, Store, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from router.config.settings import Limits, ShareSettings
     from router.rates import Bound
@@ -37,14 +38,14 @@ class Holding:
 
     Attributes:
         holder: the process: host, process id, and a word of its own.
-        amount: units of a rate, or permits.
-        left: seconds until it loses them, unless it says that it lives.
+        amount: units of a rate, or permits; None: what stands there is no amount.
+        left: seconds until it loses them, unless it says that it lives; None: it is no time.
         waits: whether it asked for more than there was.
     """
 
     holder: str
-    amount: float
-    left: float
+    amount: float | None
+    left: float | None
     waits: bool
 
 
@@ -58,10 +59,14 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Who is there, each with the seconds until it is forgotten, and what they hold."""
+    """Who is there, each with the seconds until it is forgotten, and what they hold.
+
+    `unread`: the keys that hold something that is not ours.
+    """
 
     members: tuple[Holding, ...]
     kept: tuple[Kept, ...]
+    unread: tuple[str, ...] = ()
 
 
 async def look(settings: ShareSettings, limits: Limits) -> Fleet:
@@ -95,27 +100,56 @@ async def _connected(store: Store, running: asyncio.Task[None]) -> None:
 
 
 async def _ask(store: Store, keys: Keys, limits: Limits) -> Fleet:
+    members, unread = await _holdings(store, (keys.members(),))
     kept = []
+    for bound, own in _limits(keys, limits):
+        holdings, foreign = await _holdings(store, own)
+        kept.append(Kept(bound, holdings))
+        unread += foreign
+    return Fleet(members, tuple(kept), tuple(unread))
+
+
+def _limits(keys: Keys, limits: Limits) -> Iterator[tuple[Bound | None, tuple[str, ...]]]:
+    """Yield each limit with its keys: ends of leases, amounts, the hungry."""
     if limits.concurrency is not None:
-        kept.append(Kept(None, await _holdings(store, keys.permits(MAIN))))
+        yield None, keys.permits(MAIN)
     for number, bound in enumerate(limits.bounds):
         _, hungry, ends, held, _ = keys.rate(name_of(number, bound))
-        kept.append(Kept(bound, await _holdings(store, (ends, held, hungry))))
-    return Fleet(await _holdings(store, (keys.members(),)), tuple(kept))
+        yield bound, (ends, held, hungry)
 
 
-async def _holdings(store: Store, keys: Sequence[str]) -> tuple[Holding, ...]:
-    rows = await store.call(LOOK, keys, ())
-    found = [holding for row in rows if (holding := _read(row)) is not None]
-    return tuple(sorted(found, key=lambda holding: holding.holder))
+async def _holdings(store: Store, keys: tuple[str, ...]) -> tuple[tuple[Holding, ...], list[str]]:
+    """Return who holds what by these keys, and those of them that hold what is not ours.
+
+    Raises:
+        StoreError: the store does not answer, or its answer makes no sense.
+    """
+    answer = await store.call(LOOK, keys, ())
+    try:
+        foreign, rows = answer
+        found = sorted((_read(*row) for row in rows), key=lambda holding: holding.holder)
+        unread = {key for key in keys if key.encode() in foreign}
+        unread |= {keys[0] for holding in found if holding.left is None}
+        unread |= {keys[1] for holding in found if holding.amount is None}
+    except (AttributeError, IndexError, TypeError, ValueError):
+        raise StoreError(NONSENSE) from None
+    return tuple(found), sorted(unread)
 
 
-def _read(row: Any) -> Holding | None:
-    """Return what a row says, if it is one of ours."""
-    with contextlib.suppress(TypeError, ValueError, AttributeError):
-        who, amount, left, waits = row
-        held, seconds = float(amount), float(left) / MICRO
-        if math.isfinite(held) and math.isfinite(seconds):
-            holder = UNFIT.sub("_", who.decode(errors="replace"))[:LONGEST_NAME]
-            return Holding(holder, held, seconds, bool(waits))
-    return None
+def _read(who: bytes, amount: bytes, left: bytes, waits: int) -> Holding:
+    seconds = _number(left)
+    return Holding(
+        holder=UNFIT.sub("_", who.decode(errors="replace"))[:LONGEST_NAME],
+        amount=_number(amount),
+        left=None if seconds is None else seconds / MICRO,
+        waits=bool(waits),
+    )
+
+
+def _number(text: bytes) -> float | None:
+    """Return what is no less than nothing, and finite."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 <= number < math.inf else None

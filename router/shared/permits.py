@@ -21,6 +21,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from router.shared.renewal import Renewal
 from router.shared.scripts import PERMITS
 from router.shared.store import NONSENSE, StoreError
 
@@ -72,14 +73,10 @@ class SharedPermits:
         self._lease_until = -math.inf
         self._peak = 0.0
         self._missed, self._missed_until = 0, -math.inf
-        self._short_since: float | None = None
         self._hungry = False
-        self._next_ask = -math.inf
         self.alone = False
         """Whether the share serves."""
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken = asyncio.Event()
-        self._waking = False
+        self._renewal = Renewal(patience=self.patience, clock=self._clock)
 
     def take(self, now: float, *, waiting: int = 1) -> float:
         """Take a permit and return 0, or return the seconds after which to try again.
@@ -92,32 +89,28 @@ class SharedPermits:
             if self.in_use < self._limit(now):
                 self.in_use += 1
                 self._peak = max(self._peak, self.in_use)
-                self._short_since = None
+                self._renewal.short_since = None
                 return 0.0
             self._missed = max(self._missed, waiting)
             self._missed_until = now + self._lease
             if self.alone:
                 return HUNGRY_NAP
-            if self._short_since is None:
-                self._short_since = now
-            left = max(self._short_since, self._next_ask) + self.patience - now
+            left = self._renewal.left(now)
             if left <= 0:
                 self.alone = True
                 left = SHORTEST_NAP
-            wake = not self._waking and now >= self._next_ask
-            self._waking = self._waking or wake
+            wake = now >= self._renewal.next_ask and self._renewal.claim()
         if wake:
-            self._wake()
+            self._renewal.wake()
         return left
 
     def give_back(self) -> None:
         """Return a permit: to this process's stock, or to others who go without."""
         with self._lock:
             self.in_use = max(0, self.in_use - 1)
-            wake = self._hungry and not self._waking
-            self._waking = self._waking or wake
+            wake = self._hungry and self._renewal.claim()
         if wake:
-            self._wake()
+            self._renewal.wake()
 
     def _limit(self, now: float) -> int:
         leased = self.allowed if now < self._lease_until else 0
@@ -126,25 +119,11 @@ class SharedPermits:
     def _share(self) -> int:
         return max(1, self._most // self._member.count)
 
-    def _wake(self) -> None:
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop ended: the share serves
-                self._loop.call_soon_threadsafe(self._woken.set)
-
     async def run(self) -> None:
         """Lease, renew and let go, until cancelled."""
-        self._woken, self._loop = asyncio.Event(), asyncio.get_running_loop()
         try:
-            while True:
-                self._woken.clear()  # before the exchange looks at what is missing
-                self._waking = False
-                nap = await self._exchange()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(nap):
-                        await self._woken.wait()
-                await asyncio.sleep(max(0.0, self._next_ask - self._clock()))
+            await self._renewal.run(self._exchange)
         finally:
-            self._loop = None
             with contextlib.suppress(StoreError, asyncio.CancelledError):
                 await self._ask(self.in_use, 0)
 
@@ -191,13 +170,13 @@ class SharedPermits:
         now = self._clock()
         with self._lock:
             more = allowed > self.allowed or self.alone
-            self.alone, self._short_since = False, None
+            self.alone, self._renewal.short_since = False, None
             self.allowed, self._hungry = allowed, hungry > 0
             self._lease_until = sent + self._lease
             self._peak = max(float(self.in_use), self._peak * FORGET)
             self._missed = 0 if allowed >= want else self._missed
             short = allowed < want
-            self._next_ask = now + (HUNGRY_NAP / 2 if short else SHORTEST_NAP)
+            self._renewal.next_ask = now + (HUNGRY_NAP / 2 if short else SHORTEST_NAP)
         if more:
             self.arrived()
         return HUNGRY_NAP if short or hungry else self._lease / BEATS

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from router.shared.alone import Alone
 from router.shared.demand import Demand
 from router.shared.lease_rate import Wish, exchange
+from router.shared.renewal import Renewal
 from router.shared.stock import Stock, terms
 from router.shared.store import StoreError
 
@@ -44,9 +45,9 @@ SHORTEST_NAP = 0.002
 ANSWER_WITHIN = 0.001
 """What a request is told that an answer takes: whoever has less time is refused unasked."""
 TOO_LATE = 0.8
+"""The part of `hold` after which an answer is of no use."""
 MOST_OWED = 2.0
 """Bursts of what requests used beyond what they had taken: more is forgiven."""
-"""The part of `hold` after which an answer is of no use."""
 LONGEST_NAP = 0.5
 FAILED_NAP = 0.02
 KNOWN_FOR = 30.0
@@ -93,17 +94,13 @@ class SharedRate:
         self._stock = Stock(self.terms.hold)
         self._demand = Demand()
         self._unmet, self._backlog, self._unmet_until = 0.0, 0.0, -math.inf
-        self._short_since: float | None = None
-        self._next_ask = -math.inf
         self._granted_at = -math.inf
         self._late = False
         self.alone = False
         """Whether the share serves in place of the fleet's rate."""
         self._share = Alone(self._rate, self._burst)
         self._owed = 0.0
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken = asyncio.Event()
-        self._waking = False
+        self._renewal = Renewal(patience=self.patience, clock=self._clock)
 
     # -- spending, on any thread; as a limiter's quota
 
@@ -117,14 +114,14 @@ class SharedRate:
         with self._lock:
             if self._stock.spend(cost, now):
                 self._demand.spent(cost, now)
-                self._short_since = None
+                self._renewal.short_since = None
                 return now
             if self.alone:
                 return self._take_alone(cost, now)
             wake, _ = self._look(cost, now)
             self._unmet = max(self._unmet, cost)
         if wake:
-            self._wake()
+            self._renewal.wake()
         return None
 
     def wait(self, cost: float, now: float) -> float:
@@ -137,7 +134,7 @@ class SharedRate:
             self._backlog = max(self._backlog, cost)
             wake, wait = self._look(cost - beyond, now)
         if wake:
-            self._wake()
+            self._renewal.wake()
         return wait + beyond * self._rate.interval
 
     def _look(self, cost: float, now: float) -> tuple[bool, float]:
@@ -153,15 +150,13 @@ class SharedRate:
 
     def _ask_soon(self, cost: float, now: float) -> tuple[bool, float]:
         """Return whether to wake the background, and when an answer may be there (rule 4)."""
-        if self._short_since is None:
-            self._short_since = now
-        left = max(self._short_since, self._next_ask) + self.patience - now
+        left = self._renewal.left(now)
         if left <= 0:
             self.alone = True
             return False, SHORTEST_NAP
-        wake = not self._waking and (now >= self._next_ask or cost > self._unmet)
-        self._waking = self._waking or wake
-        return wake, min(left, max(0.0, self._next_ask - now) + ANSWER_WITHIN)
+        next_ask = self._renewal.next_ask
+        wake = (now >= next_ask or cost > self._unmet) and self._renewal.claim()
+        return wake, min(left, max(0.0, next_ask - now) + ANSWER_WITHIN)
 
     def _take_alone(self, cost: float, now: float) -> float | None:
         self._share.among(self._member.count)
@@ -200,27 +195,13 @@ class SharedRate:
         with self._lock:
             return self._stock.left(now)
 
-    def _wake(self) -> None:
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop ended: the share serves
-                self._loop.call_soon_threadsafe(self._woken.set)
-
     # -- leasing, in the background
 
     async def run(self) -> None:
         """Exchange with the store whenever it is worth while, until cancelled."""
-        self._woken, self._loop = asyncio.Event(), asyncio.get_running_loop()
         try:
-            while True:
-                self._woken.clear()  # before the exchange looks at what is missing
-                self._waking = False
-                nap = await self._exchange()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(nap):
-                        await self._woken.wait()
-                await asyncio.sleep(max(0.0, self._next_ask - self._clock()))
+            await self._renewal.run(self._exchange)
         finally:
-            self._loop = None
             await self._return_all()
 
     async def _exchange(self) -> float:
@@ -284,10 +265,10 @@ class SharedRate:
             self._late = now - sent > TOO_LATE * self.terms.hold
             if self._late:
                 return self.terms.pace if self.alone else SHORTEST_NAP
-            self.alone, self._short_since = False, None
+            self.alone, self._renewal.short_since = False, None
             hungry = granted == 0 and wish.want + wish.lump > 0
             nap = max(SHORTEST_NAP, wait) if hungry else self.terms.pace
-            self._next_ask = now + (min(nap, LONGEST_NAP) if hungry else SHORTEST_NAP)
+            self._renewal.next_ask = now + (min(nap, LONGEST_NAP) if hungry else SHORTEST_NAP)
         if granted > 0:
             self.arrived()
         return min(nap, LONGEST_NAP)

@@ -200,28 +200,35 @@ return redis.call('ZCARD', KEYS[1])
 LOOK = Script(
     NOW
     + """
-local rows = {}
+local foreign, rows = {}, {}
+local function ours(key, type)
+  local is = key and redis.call('TYPE', key).ok or 'none'
+  if is == type then return key end
+  if is ~= 'none' then table.insert(foreign, key) end
+  return is == 'none' and nil  -- nil: nothing is there; false: another's value
+end
+local ends, held, hungry = ours(KEYS[1], 'zset'), ours(KEYS[2], 'hash'), ours(KEYS[3], 'zset')
 local function tell(who, left, waits)
-  local held = KEYS[2] and redis.call('HGET', KEYS[2], who) or '0'
-  table.insert(rows, {who, held, string.format('%.0f', left), waits})
+  local amount = held == false and 'unknown' or '0'
+  if held then amount = redis.call('HGET', held, who) or amount end
+  table.insert(rows, {who, amount, string.format('%.0f', left), waits})
 end
 local function waits(who)
-  local till = KEYS[3] and redis.call('ZSCORE', KEYS[3], who)
+  local till = hungry and redis.call('ZSCORE', hungry, who)
   return till and tonumber(till) > now and 1 or 0
 end
-local ends = redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf', 'WITHSCORES')
-for i = 1, #ends, 2 do tell(ends[i], ends[i + 1] - now, waits(ends[i])) end
-if KEYS[3] then
-  for _, who in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], now, '+inf')) do
-    if not redis.call('ZSCORE', KEYS[1], who) then tell(who, 0, 1) end
-  end
+local there = ends and redis.call('ZRANGEBYSCORE', ends, now, '+inf', 'WITHSCORES') or {}
+for i = 1, #there, 2 do tell(there[i], there[i + 1] - now, waits(there[i])) end
+for _, who in ipairs(hungry and redis.call('ZRANGEBYSCORE', hungry, now, '+inf') or {}) do
+  if not (ends and redis.call('ZSCORE', ends, who)) then tell(who, 0, 1) end
 end
-return rows
+return {foreign, rows}
 """
 )
-"""Returns who holds what: holder, amount, microseconds left, whether it goes without some.
+"""Returns the keys that hold what is another's, and rows of who holds what by the others.
 
-KEYS: ends of leases; amounts by holder; the hungry. It changes nothing.
+A row: holder, amount, microseconds left, whether it goes without some. KEYS: ends of leases;
+amounts by holder; the hungry. It changes nothing.
 """
 
 CLAIM_TURN = Script("return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0")

@@ -10,14 +10,13 @@ Rule 3: without the store every process probes for itself.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from router.shared.board import Board
+from router.shared.board import Board, keep_exchanging
 from router.shared.news import Opinions, read_heading, write_heading
 from router.shared.scripts import CLAIM_TURN
 from router.shared.store import PATIENCE, StoreError
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Probed", "Turns"]
 
-EVERY = 0.25
 TURN = 0.9
 """Seconds: less than the shortest time between two probes of one endpoint."""
 RESULT_HOLDS = 10.0
@@ -113,10 +111,7 @@ class Turns:
 
     async def run(self) -> None:
         """Exchange results until cancelled."""
-        while True:
-            with contextlib.suppress(StoreError):
-                await self.exchange()
-            await asyncio.sleep(EVERY)
+        await keep_exchanging(self.exchange)
 
     async def exchange(self) -> None:
         """Post results, and take those of others.

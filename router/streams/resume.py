@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from router.errors import OptionsError
 from router.failover.verdict import is_idempotent
+from router.header_names import MADE_BY_OTHERS, is_header_name
 from router.streams.events import Events, after, are_events, why_not_events
 from router.streams.ranges import rest_of, why_not_the_rest
 
@@ -29,11 +30,7 @@ __all__ = ["Broken", "NoRestError", "Reopening", "Resume", "reopening", "tracked
 
 LAST_EVENT_ID = "last-event-id"
 SAME = (b"content-type", b"content-length", b"content-encoding", b"content-range", b"etag")
-HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 HEADER_VALUE = re.compile(r"[!-~\x80-\xff]?|[!-~\x80-\xff][ -~\x80-\xff\t]*[!-~\x80-\xff]")
-MADE_BY_OTHERS = frozenset(
-    {"authorization", "connection", "content-length", "host", "transfer-encoding"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +151,7 @@ def _checked(name: object, value: object) -> Header:
     if (
         isinstance(name, str)
         and isinstance(value, str)
-        and HEADER_NAME.fullmatch(name)
+        and is_header_name(name)
         and name.lower() not in MADE_BY_OTHERS
         and HEADER_VALUE.fullmatch(value)
     ):

@@ -11,7 +11,18 @@ import json
 import re
 from typing import Any
 
-__all__ = ["IDLE", "PATH", "events", "hold", "message", "model", "question", "whole", "wish"]
+__all__ = [
+    "IDLE",
+    "PATH",
+    "SHORT",
+    "events",
+    "hold",
+    "message",
+    "model",
+    "question",
+    "whole",
+    "wish",
+]
 
 PATH = "/v1/chat/completions"
 SIZE = re.compile(rb"size-(\d+)")
@@ -22,6 +33,7 @@ IDLE = 20
 MESSAGES = [{"role": "user", "content": "hello"}]
 HEAD: dict[str, Any] = {"id": "1", "created": 1, "model": "m"}
 SHORT, LONG, MANY = 250, 1000, 10_000
+"""Bytes: of an answer to a request that says nothing of size, and of long events and answers."""
 LAST = b"data: [DONE]\n\n"
 
 

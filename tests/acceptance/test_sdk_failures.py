@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 import weakref
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,9 +36,18 @@ def silence(regions: Regions) -> None:
         region.silent = True
 
 
-def kill(regions: Regions) -> None:
+@contextmanager
+def nobody_answers(regions: Regions, kind: str, *, max_retries: int) -> Iterator[Talk]:
     for region in regions:
         region.kill()
+    with Talk(kind, config_for(regions, kind), max_retries=max_retries) as talk:
+        yield talk
+
+
+def answers_again(regions: Regions, talk: Talk) -> bool:
+    for region in regions:
+        region.revive()
+    return talk.ask() == "Guten Tag"
 
 
 def router_error(error: Any) -> router.RouterError:
@@ -86,8 +96,7 @@ def test_a_deadline_is_a_timeout_of_the_sdk_and_is_not_repeated(two: Regions, ki
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_when_all_regions_are_dead_it_fails_at_once(two: Regions, kind: str) -> None:
-    kill(two)
-    with Talk(kind, config_for(two, kind), max_retries=0) as talk:
+    with nobody_answers(two, kind, max_retries=0) as talk:
         began = time.monotonic()
         with talk.fails_as("APIConnectionError") as failed:
             talk.ask()
@@ -96,29 +105,23 @@ def test_when_all_regions_are_dead_it_fails_at_once(two: Regions, kind: str) -> 
         assert [attempt.endpoint for attempt in error.attempts] == ["near", "far"]
         with talk.fails_as("APIConnectionError"):
             talk.stream()
-        for region in two:
-            region.revive()
-        assert talk.ask() == "Guten Tag"
+        assert answers_again(two, talk)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_sdks_loop_sends_nothing_that_the_router_gave_up(two: Regions, kind: str) -> None:
-    kill(two)
-    with Talk(kind, config_for(two, kind), max_retries=2) as talk:
+    with nobody_answers(two, kind, max_retries=2) as talk:
         sent = counted(talk)
         with talk.fails_as("APIConnectionError") as failed:
             talk.ask()
         assert len(router_error(failed[0]).attempts) == 2
         assert sent == ["near", "far"]
-        for region in two:
-            region.revive()
-        assert talk.ask() == "Guten Tag"
+        assert answers_again(two, talk)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_at_once_are_not_mistaken_for_each_other(two: Regions, kind: str) -> None:
-    kill(two)
-    with Talk(kind, config_for(two, kind), max_retries=1) as talk:
+    with nobody_answers(two, kind, max_retries=1) as talk:
         sent = counted(talk)
         errors = talk.at_once([router.Options() for _ in range(6)])
         wanted = talk.module.APIConnectionError

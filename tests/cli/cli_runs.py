@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import select
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,16 +71,3 @@ def column(table: str, heading: str, headings: Sequence[str]) -> list[str]:
     place = headings.index(heading)
     assert lines[0].split() == list(headings)
     return [line.split(maxsplit=len(headings) - 1)[place] for line in lines[1:]]
-
-
-def read_until(terminal: int, words: bytes, *, within: float = 15.0) -> bytes:
-    """Return what a terminal shows up to `words`, or all of it if the other end goes first."""
-    seen, end = b"", time.monotonic() + within
-    while words not in seen and time.monotonic() < end:
-        if not select.select([terminal], [], [], 0.1)[0]:
-            continue
-        try:
-            seen += os.read(terminal, 65536)
-        except OSError:  # Linux says so when the last writer has closed
-            break
-    return seen

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import pty
 import re
-import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_runs import CHECKOUT, environment, read_until, run
+from cli_runs import run
 from clock_runs import asking, clocks, found, kernel_says, routes, swallow
+from terminal_runs import asked, watched
 
 from router.testing import NtpServer
 
@@ -106,45 +102,18 @@ def test_watching_as_json_prints_one_object_a_line() -> None:
 
 
 def test_a_terminal_sees_a_live_view_and_ctrl_c_ends_it_well() -> None:
-    parent, child = pty.openpty()
     with clocks(1.302) as servers:
-        arguments = ["clock", *asking(*servers), "--watch", "--every", "10s"]
-        with subprocess.Popen(
-            [sys.executable, "-m", "router", *arguments],
-            cwd=CHECKOUT,
-            env=environment(),
-            stdout=child,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as watch:
-            os.close(child)
-            seen = read_until(parent, b"Ctrl-C to stop")
-            watch.send_signal(signal.SIGINT)
-            seen += read_until(parent, b"never written")
-            assert watch.wait(10) == 0
-            assert watch.stderr is not None
-            assert watch.stderr.read() == ""
-    os.close(parent)
+        seen = watched("clock", *asking(*servers), "--watch", "--every", "10s")
+
     assert b"s slow" in seen
-    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")  # the cursor is shown again
 
 
 def test_a_terminal_sees_on_stderr_that_it_is_asking() -> None:
-    parent, child = pty.openpty()
     with NtpServer(script=swallow) as silent:
-        arguments = ["clock", "--server", silent.address, "--timeout", "300ms", "--json"]
-        with subprocess.Popen(
-            [sys.executable, "-m", "router", *arguments],
-            cwd=CHECKOUT,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=child,
-        ) as asked:
-            os.close(child)
-            seen = read_until(parent, b"never written")
-            assert asked.stdout is not None
-            assert list(json.loads(asked.stdout.read())) == KEYS
-    os.close(parent)
+        arguments = ("--server", silent.address, "--timeout", "300ms", "--json")
+        said, seen = asked("clock", *arguments, code=1)
+
+    assert list(json.loads(said)) == KEYS
     assert b"Asking for the time" in seen
     assert seen.endswith(b"\x1b[2K")
 

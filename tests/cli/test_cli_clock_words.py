@@ -25,6 +25,7 @@ from router.geo.prior import prior
 from router.latency.estimate import Estimate
 
 if TYPE_CHECKING:
+    from router.cli.endpoint_clocks import EndpointClock
     from router.clock.reading import Rung, Status
 
 
@@ -191,14 +192,16 @@ def ranked(name: str, trouble: str | None = None) -> Ranked:
     )
 
 
-def test_endpoints_that_contradict_each_other_leave_nothing_to_go_by() -> None:
+def told_by_dates(
+    errors: dict[str, float], names: str
+) -> tuple[tuple[RungRow, ...], list[EndpointClock]]:
+    """Return the rungs and endpoints where nothing tells the time but Dates, off by so many s."""
     time = FakeTime()
     keeper = Keeper(Clock(settle_within=0, host=time.host()), host=time.host())
-    for name, date in (("a", time.wall), ("b", time.wall + 60)):
-        keeper.dated(name, date, asked=time.boot - 0.1, received=time.boot)
+    for name, error in errors.items():
+        keeper.dated(name, time.wall + error, asked=time.boot - 0.1, received=time.boot)
     keeper.reckon()
-
-    endpoints = [endpoint_clock(ranked(name), keeper) for name in "ab"]
+    endpoints = [endpoint_clock(ranked(name), keeper) for name in names]
     rows = rung_rows(
         keeper.clock.rungs(),
         time.host().hands(),
@@ -207,6 +210,11 @@ def test_endpoints_that_contradict_each_other_leave_nothing_to_go_by() -> None:
         kernel=None,
         endpoints=endpoints,
     )
+    return rows, endpoints
+
+
+def test_endpoints_that_contradict_each_other_leave_nothing_to_go_by() -> None:
+    rows, endpoints = told_by_dates({"a": 0, "b": 60}, "ab")
 
     assert [(row.rung, row.serves) for row in rows][2:] == [("http", False), ("wall", True)]
     assert rows[2].reason == "the endpoints' Dates contradict each other"
@@ -216,23 +224,9 @@ def test_endpoints_that_contradict_each_other_leave_nothing_to_go_by() -> None:
 
 
 def test_only_the_endpoints_that_meet_the_time_of_the_dates_agree_with_it() -> None:
-    time = FakeTime()
-    keeper = Keeper(Clock(settle_within=0, host=time.host()), host=time.host())
-    for name, date in (("a", time.wall), ("b", time.wall), ("c", time.wall + 60)):
-        keeper.dated(name, date, asked=time.boot - 0.1, received=time.boot)
-    keeper.reckon()
+    rows, endpoints = told_by_dates({"a": 0, "b": 0, "c": 60}, "abcd")
 
-    endpoints = [endpoint_clock(ranked(name), keeper) for name in "abcd"]
-    http = rung_rows(
-        keeper.clock.rungs(),
-        time.host().hands(),
-        serving=keeper.clock.now().source,
-        servers=[],
-        kernel=None,
-        endpoints=endpoints,
-    )[2]
-
-    assert (http.serves, http.reason) == (True, "the Dates of 2 of 3 endpoints agree")
+    assert (rows[2].serves, rows[2].reason) == (True, "the Dates of 2 of 3 endpoints agree")
     assert [row.verdict for row in endpoints] == ["agrees", "agrees", "off", "unknown"]
     assert endpoints[2].reason.startswith("its own clock is 60.")
     assert endpoints[0].reason == ""

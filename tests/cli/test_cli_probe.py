@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -18,11 +17,11 @@ from cli_runs import (
     column,
     environment,
     python,
-    read_until,
     routes_of,
     run,
     written,
 )
+from terminal_runs import asked, watched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,45 +228,17 @@ def until(lines: Any, *, last: str) -> str:
 def test_a_terminal_sees_a_live_table_and_ctrl_c_ends_it_well(
     regions: Regions, tmp_path: Path
 ) -> None:
-    arguments = ["probe", str(routes_of(regions, tmp_path)), "--watch", "--count", "1"]
-    parent, child = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "router", *arguments],
-        cwd=CHECKOUT,
-        env=environment(),
-        stdout=child,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as watch:
-        os.close(child)
-        seen = read_until(parent, b"Ctrl-C to stop")
-        watch.send_signal(signal.SIGINT)
-        seen += read_until(parent, b"never written")
-        assert watch.wait(10) == 0
-        assert watch.stderr is not None
-        assert watch.stderr.read() == ""
-    os.close(parent)
+    seen = watched("probe", str(routes_of(regions, tmp_path)), "--watch", "--count", "1")
+
     assert b"over 1 probe" in seen
-    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")  # the cursor is shown again
 
 
 def test_a_terminal_sees_progress_on_stderr_which_is_gone_at_the_end(
     regions: Regions, tmp_path: Path
 ) -> None:
-    parent, child = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "router", "probe", str(routes_of(regions, tmp_path)), "--json"],
-        cwd=CHECKOUT,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=child,
-    ) as probing:
-        os.close(child)
-        seen = read_until(parent, b"never written")
-        assert probing.stdout is not None
-        assert len(json.loads(probing.stdout.read())) == 3
-        assert probing.wait(10) == 0
-    os.close(parent)
+    said, seen = asked("probe", str(routes_of(regions, tmp_path)), "--json", code=0)
+
+    assert len(json.loads(said)) == 3
     assert b"Probing" in seen
     assert b"/15" in seen
     assert seen.endswith(b"\x1b[2K")

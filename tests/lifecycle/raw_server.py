@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ending import stop_accepting
 
+from router.testing.thread import LoopThread
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
-    from typing import Any, Self
+    from collections.abc import AsyncIterator, Callable
+    from typing import Self
 
 __all__ = ["EMPTY", "Answer", "RawServer", "Request"]
 
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-PATIENCE = 10.0
 
 Answer: TypeAlias = "bytes | Callable[[], AsyncIterator[bytes]]"
 
@@ -42,8 +42,7 @@ class RawServer:
         self.answer = answer
         self.requests: list[Request] = []
         self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread = LoopThread("raw-server")
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._serving: set[asyncio.Task[None]] = set()
@@ -60,17 +59,12 @@ class RawServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._run(self._listen())
+        self._thread.run(self._listen())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._run(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE)
-        self._loop.close()
-
-    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
+        self._thread.run(self._end())
+        self._thread.stop()
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=1024)
@@ -81,16 +75,11 @@ class RawServer:
         await stop_accepting(self._server)
         for writer in self._writers:
             writer.transport.abort()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await asyncio.sleep(0.01)  # transports close their sockets in a later turn of the loop
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Note the connection at once, so that an end right now closes it too."""
         self._writers.add(writer)
-        serving = self._loop.create_task(self._serve(reader, writer))
+        serving = asyncio.create_task(self._serve(reader, writer))
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
 

@@ -131,7 +131,8 @@ def test_addresses_that_accept_nothing_are_looked_up_again_soon() -> None:
     clock, lookup = FakeClock(), Answers(HERE, THERE)
     resolver = Resolver(lookup=lookup, now=clock)
     first(resolver)
-    resolver.suspect(NAME, 80)
+    with pytest.raises(ConnectionRefusedError), resolver.trying(NAME, 80):
+        raise ConnectionRefusedError
     at_once(resolver)
     assert len(lookup.asked) == 1
     clock.advance(FRESH / 3)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,8 @@ import h2.events
 import h2.exceptions
 import h2.settings
 from ending import stop_accepting
+
+from router.testing.thread import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,13 +58,8 @@ class Http2Server:
 
     async def end(self, listening: asyncio.Server) -> None:
         await stop_accepting(listening)
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
         for writer in self._writers:
             writer.transport.abort()
-        await asyncio.sleep(0.01)  # transports close their sockets in a later turn of the loop
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -124,14 +120,11 @@ def http2_server(authority: trustme.CA, *, latency: float, streams: int) -> Iter
     context.set_alpn_protocols(["h2"])
     authority.issue_cert(NAME).configure_cert(context)
     server = Http2Server(context, latency=latency, streams=streams)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="h2-server", daemon=True)
+    thread = LoopThread("h2-server")
     thread.start()
-    listening = asyncio.run_coroutine_threadsafe(server.listen(), loop).result(10)
+    listening = thread.run(server.listen())
     try:
         yield server
     finally:
-        asyncio.run_coroutine_threadsafe(server.end(listening), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+        thread.run(server.end(listening))
+        thread.stop()

@@ -21,9 +21,10 @@ from router.shared.sharing import Sharing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from router.shared.permits import SharedPermits
     from router.shared.rate import SharedRate
 
-__all__ = ["Bench", "Worker", "bench", "spend_for", "until", "workers", "worst_term"]
+__all__ = ["Bench", "Worker", "bench", "spend_for", "takes", "until", "workers", "worst_term"]
 
 WORKER = Path(__file__).with_name("fleet_worker.py")
 PATIENCE = 10.0
@@ -82,6 +83,14 @@ def spend_for(
         else:
             nap(min(rate.wait(cost, now), 0.002))
     return spent
+
+
+def takes(permits: SharedPermits) -> bool:
+    """Return whether a permit is there; it goes back at once."""
+    if permits.take(time.monotonic()) > 0:
+        return False
+    permits.give_back()
+    return True
 
 
 def worst_term(spent: Sequence[float], per_second: float, cost: float = 1.0) -> float:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from router.shared.rate import SharedRate
 
 PASSWORD = "planted-password"
+PERMITS = "router:v1:{permits:main}"
+ENDS, HELD, HUNGRY = f"{PERMITS}:ends", f"{PERMITS}:held", f"{PERMITS}:hungry"
+THERE = "router:v1:{members}:there"
 LEASE = 2.0
 LIMITS = """
 version: 1
@@ -45,6 +48,10 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
         rights = ["+@read", "+@write", "+eval", "+evalsha", "+time", "+client", "+hello"]
         running.cli("acl", "setuser", "router", *rights)
         yield running
+
+
+def in_a_minute() -> str:
+    return str(int(time.time() + 60) * 1_000_000)
 
 
 def url_of(port: int) -> str:
@@ -67,7 +74,7 @@ def told(folder: Path, url: str) -> dict[str, Any]:
 
 
 def test_nobody_is_there(server: RedisServer, tmp_path: Path) -> None:
-    assert told(tmp_path, url_of(server.port)) == {"members": [], "held": []}
+    assert told(tmp_path, url_of(server.port)) == {"members": [], "held": [], "unread": []}
     assert "0 processes in the fleet." in asked(tmp_path, url_of(server.port), "--fleet").stdout
 
 
@@ -128,13 +135,49 @@ def _asks(done: Result) -> bool:
 
 
 def test_names_that_others_wrote_are_shown_harmless(server: RedisServer, tmp_path: Path) -> None:
-    far = str(int(time.time() + 60) * 1_000_000)
-    server.cli("zadd", "router:v1:{members}:there", far, "evil\x1b[31m name\nsecond")
-    server.cli("zadd", "router:v1:{permits:main}:ends", far, "x")
-    server.cli("hset", "router:v1:{permits:main}:held", "x", "no number")
+    server.cli("zadd", THERE, in_a_minute(), "evil\x1b[31m name\nsecond")
     fleet = told(tmp_path, url_of(server.port))
     assert [member["process"] for member in fleet["members"]] == ["evil__31m_name_second"]
-    assert fleet["held"] == []
+    assert fleet["held"] == fleet["unread"] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "poison", "shown"),
+    [
+        (ENDS, ("set", ENDS, "planted"), []),
+        (ENDS, ("zadd", ENDS, "inf", "x"), [(3, False)]),
+        (HELD, ("set", HELD, "planted"), [(None, True)]),
+        (HELD, ("hset", HELD, "x", "planted"), [(None, True)]),
+        (HELD, ("hset", HELD, "x", "nan"), [(None, True)]),
+        (HELD, ("hset", HELD, "x", "-77777"), [(None, True)]),
+        (HELD, ("hset", HELD, "x", "7" * 400), [(None, True)]),
+        (HUNGRY, ("set", HUNGRY, "planted"), [(3, True)]),
+        (THERE, ("set", THERE, "planted"), [(3, True)]),
+    ],
+)
+def test_a_key_that_holds_what_is_not_ours_is_named_and_all_else_is_shown(
+    server: RedisServer,
+    tmp_path: Path,
+    key: str,
+    poison: tuple[str, ...],
+    shown: list[tuple[float | None, bool]],
+) -> None:
+    """`shown`: of the permits, how many, and whether it is known for how long."""
+    for part in (PERMITS, PERMITS.replace("permits:main", "rate:0.requests")):
+        server.cli("zadd", f"{part}:ends", in_a_minute(), "x")
+        server.cli("hset", f"{part}:held", "x", "3")
+    server.cli(*poison)
+    fleet = told(tmp_path, url_of(server.port))
+    assert fleet["unread"] == [key]
+    rows = {
+        of: [(row["amount"], row["left_s"] is not None) for row in fleet["held"] if row["of"] == of]
+        for of in ("under way", "requests")
+    }
+    assert rows == {"under way": shown, "requests": [(3, True)]}
+    table = asked(tmp_path, url_of(server.port), "--fleet")
+    assert table.exit_code == 0
+    assert table.stdout.splitlines()[-1] == f"Not read, for its value is not ours: {key}."
+    assert "777" not in table.stdout
 
 
 def test_a_store_that_cannot_be_asked_is_one_sentence(server: RedisServer, tmp_path: Path) -> None:

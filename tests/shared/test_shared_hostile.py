@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import socketserver
-import threading
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from redis_server import redis_server
-from sharing_bench import Bench, bench, spend_for, until
+from sharing_bench import bench, spend_for, takes, until
 from test_shared_news import NAMES, Process
 
-from router.auth.grant import LONGEST_LIFETIME, Grant, TokenForm
-from router.config.settings import TokenSettings
 from router.errors import ConfigError
 from router.secret import Secret
 from router.shared.connect import check_url
@@ -27,15 +22,11 @@ if TYPE_CHECKING:
 
     from redis_server import RedisServer
 
-    from router.shared.permits import SharedPermits
-    from router.shared.rate import SharedRate
 
 LIMIT, BURST, PERMITS = 100, 10, 4
 KEYS = "router:v1:"
 BOARD, TAT = KEYS + "{news}:board", KEYS + "{rate:main}:tat"
 ENDS, HELD, THERE = KEYS + "{permits:main}:ends", KEYS + "{permits:main}:held", "{members}:there"
-TOKENS = TokenSettings(url="https://auth.test/token", client_id="c", client_secret=Secret("s"))
-FORM = TokenForm(grant="client_credentials")
 AN_HOUR = "3600000000"
 NINES = "9" * 400
 ANOTHERS = "redis.call('DEL', KEYS[1]) redis.call('RPUSH', KEYS[1], 'another')"
@@ -46,13 +37,6 @@ ANOTHERS = "redis.call('DEL', KEYS[1]) redis.call('RPUSH', KEYS[1], 'another')"
 def server(tmp_path: Path) -> Iterator[RedisServer]:
     with redis_server(tmp_path / "redis") as running:
         yield running
-
-
-def takes(permits: SharedPermits) -> bool:
-    if permits.take(time.monotonic()) > 0:
-        return False
-    permits.give_back()
-    return True
 
 
 @pytest.mark.parametrize(
@@ -186,62 +170,6 @@ def test_who_was_there_when_the_servers_clock_was_set_back_is_forgotten_after_a_
         assert until(lambda: made.sharing.member.count == 1) < 3.0
 
 
-def fetched(made: Bench, texts: list[str]) -> Grant:
-    shared = made.sharing.token(TOKENS)
-    assert shared is not None
-
-    async def fetch(_: TokenForm) -> Grant:
-        texts.append(f"token-{len(texts)}")
-        return Grant(Secret(texts[-1]), 3600.0)
-
-    return made.background.spawn(shared.obtain(FORM, fetch)).result(10)
-
-
-def token_key(server: RedisServer, what: str) -> str:
-    return next(key for key in server.cli("keys", "*").split() if key.endswith(f":{what}"))
-
-
-@pytest.mark.parametrize("fence", ["9" * 30, "inf", "nan", "no number", "-1"])
-def test_an_absurd_fence_does_not_end_the_sharing_of_tokens(
-    server: RedisServer, fence: str
-) -> None:
-    texts: list[str] = []
-    with bench(server.url, key=Secret("k")) as one, bench(server.url, key=Secret("k")) as two:
-        one.start()
-        two.start()
-        fetched(one, texts)
-        server.cli("hset", token_key(server, "state"), "fence", fence)
-        fetched(one, texts)
-        assert fetched(two, texts).access_token.reveal() == texts[-1]
-        assert len(texts) <= 2
-
-
-@pytest.mark.parametrize("end", ["inf", NINES, "nan", "no number"])
-def test_a_stored_token_that_never_ends_is_believed_for_a_day(
-    server: RedisServer, end: str
-) -> None:
-    texts: list[str] = []
-    with bench(server.url, key=Secret("k")) as one, bench(server.url, key=Secret("k")) as two:
-        one.start()
-        two.start()
-        fetched(one, texts)
-        server.cli("hset", token_key(server, "state"), "until", end)
-        assert fetched(two, texts).lifetime <= LONGEST_LIFETIME
-
-
-def test_a_turn_that_is_nobodys_ends(server: RedisServer) -> None:
-    texts: list[str] = []
-    with bench(server.url, key=Secret("k")) as made:
-        made.start()
-        fetched(made, texts)
-        turn = token_key(server, "state").removesuffix("state") + "turn"
-        server.cli("set", turn, "somebody without an end")
-        server.cli("del", token_key(server, "state"))
-        began = time.monotonic()
-        assert fetched(made, texts).access_token.reveal() == "token-1"
-        assert time.monotonic() - began < 5.0
-
-
 def test_one_process_stops_no_fleet_by_saying_that_all_want_to_be_left_alone(
     server: RedisServer,
 ) -> None:
@@ -256,62 +184,6 @@ def test_one_process_stops_no_fleet_by_saying_that_all_want_to_be_left_alone(
     finally:
         first.bench.background.stop()
         second.bench.background.stop()
-
-
-class Liar(socketserver.StreamRequestHandler):
-    """A Redis that answers every script with what its server was told to."""
-
-    def handle(self) -> None:
-        while line := self.rfile.readline():
-            words = []
-            for _ in range(int(line[1:])):
-                size = int(self.rfile.readline()[1:])
-                words.append(self.rfile.read(size + 2)[:-2])
-            told: Any = self.server
-            self.wfile.write(told.answer if words[0].upper() == b"EVALSHA" else b"+OK\r\n")
-
-
-@contextmanager
-def liar(answer: bytes) -> Iterator[str]:
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Liar) as server:
-        server.answer = answer  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"redis://127.0.0.1:{server.server_address[1]}?protocol=2"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-NAN = b"$3\r\nnan\r\n"
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"+OK\r\n",
-        b":5\r\n",
-        b"*0\r\n",
-        b"*2\r\n:1\r\n:2\r\n",
-        b"*4\r\n" + 4 * NAN,
-        b"*4\r\n:-5\r\n:0\r\n:0\r\n:0\r\n",
-        b"*2\r\n$400\r\n" + NINES.encode() + b"\r\n:0\r\n",
-    ],
-)
-def test_answers_that_make_no_sense_leave_each_its_share(answer: bytes) -> None:
-    with liar(answer) as url, bench(url, key=Secret("k")) as made:
-        process_rate: SharedRate = made.sharing.rate(Rate(LIMIT, 1), BURST)
-        permits = made.sharing.permits(PERMITS)
-        made.start(wait=False)
-        spent = len(spend_for(process_rate, 0.5))
-        assert LIMIT / 8 <= spent <= LIMIT / 2 + 2 * BURST
-        assert until(lambda: takes(permits)) < 2.0
-        assert fetched(made, []).access_token.reveal() == "token-0"
-        assert len(made.notes) < 20
 
 
 def test_decoded_answers_are_refused() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ending import stop_accepting
 
 import router
+from router.testing.thread import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,19 +40,16 @@ class Servers:
         self.ports: dict[str, int] = {}
         self.asked: list[Asked] = []
         self.serve: Callable[[Asked], Iterable[Step]] = lambda _: [answer(b"ok")]
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread = LoopThread("stream-servers")
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._run(self._listen())
+        self._thread.run(self._listen())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._run(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        self._thread.run(self._end())
+        self._thread.stop()
 
     def config(self, **sections: Any) -> router.Config:
         endpoints = tuple(
@@ -64,9 +61,6 @@ class Servers:
 
     def order(self) -> list[str]:
         return [asked.server for asked in self.asked]
-
-    def _run(self, coroutine: Any) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
     async def _listen(self) -> None:
         self._servers = []
@@ -101,11 +95,6 @@ class Servers:
     async def _end(self) -> None:
         for server in self._servers:
             await stop_accepting(server)
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await asyncio.sleep(0.01)
 
 
 async def _carry_out(steps: Iterable[Step], writer: asyncio.StreamWriter) -> None:

@@ -62,9 +62,9 @@ class Sieve:
         plan = self._plans.get(names)
         if plan is None:
             plan = self._plan(headers)
-            if len(self._plans) >= MOST_PLANS:
-                self._plans.clear()
             if len(names) <= MOST_NAMES:
+                if len(self._plans) >= MOST_PLANS:
+                    self._plans.clear()
                 self._plans[names] = plan
         kept = headers if plan.pick is None else [*plan.pick(headers)]
         keyed = bool(plan.keys) and any(headers[place][1].strip() for place in plan.keys)

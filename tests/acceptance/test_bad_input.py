@@ -126,6 +126,15 @@ def test_an_unreadable_database_is_a_geo_error_and_one_warning(
     assert [record.name for record in caplog.records].count("router.geo") == 1
 
 
+@pytest.mark.parametrize("value", [-1.0, 0.0, [1.0], {}])
+def test_a_timeout_is_seconds(value: Any) -> None:
+    config = loads("endpoints: [{name: a, url: 'https://a.test'}]\nprobe: {enabled: false}")
+    with router.Client(config) as client:
+        for _ in range(2):
+            with pytest.raises(router.OptionsError, match="give seconds, more than 0, or None"):
+                client.get("/", extensions={"timeout": {"connect": 1.0, "read": value}})
+
+
 def test_what_only_a_transport_could_honour_is_refused() -> None:
     with pytest.raises(TypeError, match="set tls: in the configuration"):
         router.Client(config(), verify=False)

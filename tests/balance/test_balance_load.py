@@ -297,6 +297,22 @@ def test_a_way_that_became_longer_is_not_counted_twice(
     assert made.surplus == pytest.approx(left)
 
 
+@pytest.mark.parametrize(
+    ("samples", "in_flight", "since", "sated"),
+    [
+        (100, 1, 0.0005, True),
+        (100, 1, 0.002, False),  # at that rate each one is learnt from
+        (5, 1, 0.0005, False),  # it has just begun
+        (100, 10**6, 0.0005, False),  # it is at its limit
+    ],
+)
+def test_of_answers_that_crowd_one_is_learnt_from(
+    samples: int, in_flight: int, since: float, *, sated: bool
+) -> None:
+    made = load(*[0.1] * samples)
+    assert made.sated(in_flight, START + since) is sated
+
+
 def test_how_long_bodies_take_is_told_apart() -> None:
     made = load(0.1)
     assert math.isnan(made.total)

@@ -8,7 +8,7 @@ import pytest
 
 import router
 from router.failover.budget import RetryBudget
-from router.failover.hedging import Allowance, Hedging, Lateness
+from router.failover.hedging import LEAST_LATE, Allowance, Hedging, Lateness
 
 GETS = (1, "GET")
 
@@ -46,6 +46,13 @@ def test_nothing_is_late_before_enough_is_known() -> None:
     made.learn(GETS, 0.02, expected=0.01)
     assert made.late_after(GETS, 0.01) == pytest.approx(0.02)
     assert made.late_after(GETS, 0.3) == pytest.approx(0.6), "what is far takes longer"
+
+
+def test_nothing_is_late_within_what_a_busy_host_takes_by_itself() -> None:
+    made = hedging()
+    for _ in range(64):
+        made.learn(GETS, 0.0002, expected=0.0001)
+    assert made.late_after(GETS, 0.0001) == LEAST_LATE
 
 
 def test_only_the_last_few_hundred_answers_count() -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Spare = Callable[[], Permit | None]
     """Pays for a second attempt and returns its permit; None: there is to be none."""
 
-__all__ = ["Alarm", "AsyncioRace", "Attempting", "BlockingRace", "Runner"]
+__all__ = ["Alarm", "AsyncioRace", "Attempting", "BlockingRace", "Lead", "Runner"]
 
 MOST_THREADS = 32
 LINGERS = 5.0
@@ -59,37 +59,29 @@ class Attempting(Protocol):
 
 
 class Runner:
-    """One attempt's part in a race.
+    """One attempt's part in a race; as it is here, that of the second one.
 
     Attributes:
+        leads: whether it is the first.
         outrun: whether the other attempt was quicker.
         timeouts: what ends it.
         gone: notes that it was given up; it may go on for a while.
     """
 
-    __slots__ = ("_came", "_late", "gone", "leads", "outrun", "timeouts")
+    __slots__ = ("gone", "outrun", "timeouts")
 
-    def __init__(
-        self,
-        late: Callable[[float], None] | None = None,
-        came: Callable[[], None] = nothing,
-    ) -> None:
-        """`late` arms the timer of the first of two, `came` disarms it; the second has none."""
-        self._late = late
-        self._came = came
-        self.leads = late is not None
+    leads = False
+
+    def __init__(self) -> None:
         self.outrun = False
         self.timeouts: Timeouts | None = None
         self.gone: Callable[[], None] = nothing
 
     def left(self, late_after: float | None) -> None:
         """Note that the request left; its answer is late after so many seconds."""
-        if self._late is not None and late_after is not None:
-            self._late(late_after)
 
     def head_came(self) -> None:
         """Note that the head of the answer is there: it is not late, however long its body is."""
-        self._came()
 
     def take_off(self, timeouts: Timeouts, gone: Callable[[], None]) -> None:
         """Take what ends the attempt, and what notes that; it may have been ended meanwhile."""
@@ -108,6 +100,27 @@ class Runner:
             self.timeouts.abandon()
 
 
+class Lead(Runner):
+    """The part of the first attempt: it has a timer."""
+
+    __slots__ = ("_came", "_late")
+
+    leads = True
+
+    def __init__(self, late: Callable[[float], None], came: Callable[[], None] = nothing) -> None:
+        """`late` arms the timer, `came` disarms it."""
+        super().__init__()
+        self._late = late
+        self._came = came
+
+    def left(self, late_after: float | None) -> None:
+        if late_after is not None:
+            self._late(late_after)
+
+    def head_came(self) -> None:
+        self._came()
+
+
 def is_good(outcome: Outcome) -> bool:
     """Return whether an outcome ends a race."""
     return outcome.verdict is Verdict.DELIVERED
@@ -118,15 +131,17 @@ def _tried(outcome: Outcome | None) -> Outcome | None:
     return None if outcome is None or outcome.verdict is Verdict.COOLING else outcome
 
 
-class AsyncioRace:
-    """Runs the first attempt in the caller's task, and the second in one of its own."""
+class AsyncioRace(Runner):
+    """Runs the first attempt in the caller's task, and the second in one of its own.
+
+    It is the first one's part as well: one object for each request, where most need no other.
+    """
 
     __slots__ = (
         "_attempt",
         "_bell",
         "_cancelling",
         "_discard",
-        "_first",
         "_left_behind",
         "_loop",
         "_other",
@@ -138,6 +153,8 @@ class AsyncioRace:
         "_unused",
         "_won",
     )
+
+    leads = True
 
     def __init__(
         self,
@@ -157,6 +174,7 @@ class AsyncioRace:
             discard: closes an answer that nobody wants.
             left_behind: keeps what ends by itself.
         """
+        super().__init__()
         self._attempt = attempt
         self._spare = spare
         self._bell = bell
@@ -170,7 +188,6 @@ class AsyncioRace:
         self._ring: Ring | None = None
         self._other: asyncio.Task[Outcome] | None = None
         self._unused: Permit | None = None
-        self._first = Runner(self._arm, self._disarm)
         self._second: Runner | None = None
         self._running = True
         self._won = False
@@ -179,11 +196,10 @@ class AsyncioRace:
         """Return the outcomes that count, the result last."""
         try:
             try:
-                outcome = await self._attempt(self._first)
+                outcome = await self._attempt(self)
             finally:  # from here on no second one begins, and none ends the first
                 self._running = False
-                if self._ring is not None:
-                    self._disarm()
+                self.head_came()
         except (Exception, asyncio.CancelledError) as error:
             if self._has_lost():
                 return [self._result()]
@@ -227,12 +243,12 @@ class AsyncioRace:
         except RouterError:
             return None
 
-    def _arm(self, seconds: float) -> None:
-        if self._ring is not None:
-            self._disarm()
-        self._ring = self._bell.set(self._loop, seconds, self._begin)
+    def left(self, late_after: float | None) -> None:
+        self.head_came()
+        if late_after is not None:
+            self._ring = self._bell.set(self._loop, late_after, self._begin)
 
-    def _disarm(self) -> None:
+    def head_came(self) -> None:
         ring, self._ring = self._ring, None
         if ring is not None:
             ring.call = None
@@ -258,7 +274,7 @@ class AsyncioRace:
             return
         if is_good(other.result()):
             self._won = True
-            self._first.end()
+            self.end()
             self._task.cancel()
 
     def _result(self) -> Outcome:
@@ -307,7 +323,7 @@ class BlockingRace:
         self._run = run
         self._discard = discard
         self._alarm = alarm
-        self._first = Runner(self._arm, self._end_timer)
+        self._first = Lead(self._arm, self._end_timer)
         self._second = Runner()
         self._lock = threading.Lock()
         self._context: contextvars.Context | None = None

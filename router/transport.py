@@ -125,7 +125,7 @@ class Routing:
         except TypeError:  # a value that cannot be a key, and so no number
             raise OptionsError(NO_TIMEOUT) from None
         if known is None:
-            if any(seconds is not None and not seconds > 0 for seconds in theirs.values()):
+            if not all(map(_is_timeout, theirs.values())):
                 raise OptionsError(NO_TIMEOUT)
             own = theirs.get("connect")
             known = {**theirs, "connect": connect if own is None else min(own, connect)}
@@ -155,6 +155,10 @@ class Routing:
             family=self._family,
             request=request,
         )
+
+
+def _is_timeout(seconds: object) -> bool:
+    return seconds is None or (isinstance(seconds, int | float) and seconds > 0)
 
 
 class SyncRouting(Routing):

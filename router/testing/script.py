@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.errors import RouterError
 from router.failover.verdict import Phase, Verdict
-from router.racing import Runner
+from router.racing import Lead, Runner
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Sequence
@@ -88,7 +88,7 @@ class ScriptedRace:
         self._attempt = attempt
         self._spare = spare
         self._clock = clock
-        self._first = Runner(self._arm, self._disarm)
+        self._first = Lead(self._arm, self._disarm)
         self._second = Runner()
         self._late_at = math.inf
         self._until = math.inf

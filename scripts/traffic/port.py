@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.call import Answer
 from router.failover.verdict import Phase, SendFailure, Verdict
-from router.racing import Runner
+from router.racing import Lead, Runner
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -85,7 +85,7 @@ class Port:
     async def race(self, attempt: Attempting, spare: Spare) -> list[Outcome]:
         """Run an attempt, and a second one in its own time when it is late."""
         race = Race(attempt, spare, self._world.engine)
-        race.first = Runner(lambda seconds: self._arm(race, seconds))
+        race.first = Lead(lambda seconds: self._arm(race, seconds))
         try:
             outcome = await attempt(race.first)
         except OutrunError:

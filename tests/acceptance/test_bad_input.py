@@ -126,7 +126,7 @@ def test_an_unreadable_database_is_a_geo_error_and_one_warning(
     assert [record.name for record in caplog.records].count("router.geo") == 1
 
 
-@pytest.mark.parametrize("value", [-1.0, 0.0, [1.0], {}])
+@pytest.mark.parametrize("value", [-1.0, 0.0, float("nan"), "5", [1.0], {}])
 def test_a_timeout_is_seconds(value: Any) -> None:
     config = loads("endpoints: [{name: a, url: 'https://a.test'}]\nprobe: {enabled: false}")
     with router.Client(config) as client:

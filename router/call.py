@@ -166,6 +166,7 @@ class Timeouts:
         left: when the first write began, in monotonic seconds: the request waits for a connection
             no longer. None: it does.
         until_body_end: when the body has to be there, in monotonic seconds. None: whenever.
+        until_head: when the head of the answer has to be there, in monotonic seconds; None: it is.
         stale: the connection had been used before, and broke without a byte of this answer.
         abandoned: nobody waits for the request any more.
         stream: what it waits at now.
@@ -179,12 +180,12 @@ class Timeouts:
         "_now",
         "_part_until",
         "_pause",
-        "_until",
         "abandoned",
         "left",
         "stale",
         "stream",
         "until_body_end",
+        "until_head",
     )
 
     def __init__(
@@ -212,7 +213,7 @@ class Timeouts:
         self._limits = limits
         self._now = now
         self._pause = pause
-        self._until: float | None = until
+        self.until_head: float | None = until
         self.until_body_end = until_body_end
         self._part_until: float | None = None
         self._late = False
@@ -221,13 +222,9 @@ class Timeouts:
         self.abandoned = False
         self.stream: Interruptible | None = None
 
-    def head_came(self) -> None:
-        """Say that the head of the answer is there."""
-        self._until = None
-
     def rebudget(self, seconds: float) -> None:
         """Give all that follows a budget of so many seconds."""
-        self._until = self._now() + seconds
+        self.until_head = self._now() + seconds
         self._late = False
 
     def next_part(self) -> None:
@@ -254,7 +251,7 @@ class Timeouts:
 
     def get(self, phase: str, default: float | None = None) -> Remaining:
         """Return the seconds that a phase beginning now may take."""
-        limit, now, until = self._limits.get(phase, default), self._now(), self._until
+        limit, now, until = self._limits.get(phase, default), self._now(), self.until_head
         ends = None
         if self.abandoned:
             seconds = LEAST_TIMEOUT
@@ -287,7 +284,7 @@ class Timeouts:
         return 0.0 if late else LEAST_TIMEOUT
 
     def _left(self, limit: float | None, ends: float | None) -> float:
-        until = self._until
+        until = self.until_head
         if until is None:
             limit = self._pause_of(limit)
             until = self.until_body_end
@@ -321,6 +318,7 @@ class Answer:
 
     Attributes:
         content: the body, where it was read already.
+        whole: returns the body, where all of it came together with the head; None: it did not.
         flight: the attempt that brought it, which bounds the reading of its body.
     """
 
@@ -330,11 +328,12 @@ class Answer:
     extensions: dict[str, Any] = field(repr=False)
     content: bytes | None = field(default=None, repr=False)
     flight: Flight | None = field(default=None, repr=False, kw_only=True)
+    whole: Callable[[], bytes | None] | None = field(default=None, repr=False, kw_only=True)
 
     def without_body(self) -> Answer:
         """Return the head alone, in memory; it says that there is no body."""
         headers = [pair for pair in self.headers if pair[0].lower() not in OF_THE_BODY]
-        return replace(self, headers=headers, stream=None, content=b"")
+        return replace(self, headers=headers, stream=None, content=b"", whole=None)
 
 
 @dataclass(slots=True)

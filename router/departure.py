@@ -159,8 +159,8 @@ class Departure:
         """
         told, self._told = self._told, False
         if self.stamp is None:
-            self._make()
-        elif not told:
+            return self._make()
+        if not told:
             self._refresh()
         return self._made
 
@@ -175,7 +175,7 @@ class Departure:
         if stamp is None or self._keeper.boottime() - stamp[0] / NS > FRESH:
             self._make()
 
-    def _make(self) -> None:
+    def _make(self) -> list[Header]:
         stamp = self.stamp = self._keeper.stamp(self.endpoint)
         self.asked = self.asked or stamp[0] / NS  # the first time counts
         stamper = self._keeper.stamper
@@ -187,6 +187,7 @@ class Departure:
         if self._signer is not None:
             made = self._signed(made, self._signer)
         self._made = made
+        return made
 
     def _signed(self, headers: list[Header], signer: Signer) -> list[Header]:
         try:

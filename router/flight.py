@@ -42,6 +42,8 @@ class Flight:
         lost: seconds that this host had lost by then.
         ended: when the head of the answer came, or the failure.
         held_up: seconds that this host and the caller took of it.
+        lasted: seconds from sending to the head of the answer, without those that this host lost.
+        served: the endpoint's own, from the first write over a connection that stands.
         noted: what the request's trace says of it so far.
     """
 
@@ -59,6 +61,8 @@ class Flight:
     lost: float = 0.0
     ended: float = 0.0
     held_up: float = 0.0
+    lasted: float = 0.0
+    served: float = 0.0
     noted: Attempt | None = None
 
     @property
@@ -75,10 +79,12 @@ class Flight:
         if self.ended:
             return
         self.ended = now
-        self.held_up = lost - self.lost
-        body = self.request.body
+        held_up, body = lost - self.lost, self.request.body
+        lasted = max(0.0, now - self.sent - held_up)
         if not body.replayable:
-            self.held_up += body.making
+            held_up += body.making
+        self.held_up, self.lasted = held_up, lasted
+        self.served = max(0.0, now - (self.timeouts.left or self.sent) - held_up)
         if self.runner is not None:
             self.runner.head_came()
 
@@ -98,18 +104,3 @@ class Flight:
     def elapsed(self) -> float:
         """Seconds from sending to the head of the answer, without those that were not its own."""
         return max(0.0, self.ended - self.sent - self.held_up)
-
-    @property
-    def lasted(self) -> float:
-        """The same with the time that the caller took to make the request's body."""
-        lasted = self.ended - self.sent
-        if self.held_up:
-            body = self.request.body
-            return self.elapsed + (0.0 if body.replayable else body.making)
-        return lasted
-
-    @property
-    def served(self) -> float:
-        """The same from the first write over a connection that stands."""
-        served = self.ended - (self.timeouts.left or self.sent) - self.held_up
-        return max(0.0, served)

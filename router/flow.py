@@ -119,7 +119,7 @@ async def attempt(
         )
     lease = Lease(permit)
     try:
-        if desk.settles():
+        if desk.asks_first or not desk.clock.settled:
             await settled(call, desk, port)
         choice, token = place(call, desk, port.now())
         if token is None and desk.tokens is not None:
@@ -153,7 +153,7 @@ async def exchange(call: Call, desk: Desk, port: Port, flight: Flight) -> Outcom
         suspect = answer.status in keeper.skew_statuses
         refused = suspect and await time_refused(answer, departure, desk, port)
         outcome = judge(call, desk, answer, flight, time_refused=refused)
-        flight.timeouts.head_came()
+        flight.timeouts.until_head = None
     except SendFailure as failure:
         outcome = Outcome(flight.verdict_of(failure), flight=flight, failure=failure)
     except BaseException:
@@ -163,32 +163,33 @@ async def exchange(call: Call, desk: Desk, port: Port, flight: Flight) -> Outcom
     learn(call, desk, flight, outcome)
     note(call, flight, outcome)
     if call.at_once and outcome.verdict is Verdict.DELIVERED:
-        return await read(call, desk, port, outcome)
+        if answer.whole is None:
+            outcome = await read(call, desk, port, flight, answer)
+        else:
+            answer.content, answer.stream = answer.whole(), None
+        if desk.used is not None:
+            bill(desk, flight, outcome, now=port.now())
+        flight.lease.give_back()
     return outcome
 
 
-async def read(call: Call, desk: Desk, port: Port, outcome: Outcome) -> Outcome:
+async def read(call: Call, desk: Desk, port: Port, flight: Flight, answer: Answer) -> Outcome:
     """Read the body for a caller who wants all of it; one that breaks off is a failure."""
-    flight, answer = outcome.flight, outcome.answer
-    assert flight is not None
-    assert answer is not None
     flight.timeouts.until_body_end = call.deadline
     try:
-        outcome.answer = await port.read(answer)
+        answer = await port.read(answer)
+        return Outcome(Verdict.DELIVERED, answer, flight)
     except SendFailure as failure:
         failure.words = f"its body broke off: {failure.words}"
         flight.broke_off(port.now(), port.lost())
         outcome = Outcome(flight.verdict_of(failure), flight=flight, failure=failure)
         learn(call, desk, flight, outcome)
         note(call, flight, outcome)
+        return outcome
     except BaseException:
         if flight.outrun:
             give_up(call, desk, port, flight)
         raise
-    if desk.used is not None:
-        bill(desk, flight, outcome, now=port.now())
-    flight.lease.give_back()
-    return outcome
 
 
 def give_up(call: Call, desk: Desk, port: Port, flight: Flight) -> None:
@@ -244,7 +245,7 @@ async def placed(call: Call, desk: Desk, port: Port, choice: Choice) -> tuple[Ch
                 raise
             refused.add(endpoint.name)
             call.tried |= {endpoint.name}
-        if desk.settles():  # what became unsure while the token was fetched
+        if desk.asks_first or not desk.clock.settled:  # it was long
             await settled(call, desk, port)
         choice, token = place(call, desk, port.now())
     return choice, token

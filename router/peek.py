@@ -69,7 +69,7 @@ class Peeked:
 
     def put_back(self, answer: Answer) -> str:
         """Give the answer its whole body again; return the beginning as text."""
-        answer.stream = self
+        answer.stream, answer.whole = self, None
         return _text(answer.headers, b"".join(self.chunks))
 
 

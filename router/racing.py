@@ -330,7 +330,7 @@ class BlockingRace:
         self._ring: list[Any] | None = None
         self._running = True
         self._begun = False
-        self._ended = threading.Event()
+        self._ended: threading.Event | None = None
         self._over = False
         self._found: Outcome | None = None
 
@@ -376,6 +376,7 @@ class BlockingRace:
 
     def _the_other(self) -> Outcome | None:
         """Return what the second attempt brings, or None if it brings nothing."""
+        assert self._ended is not None, "there is another one"
         try:
             self._ended.wait()
         except BaseException:
@@ -390,7 +391,7 @@ class BlockingRace:
             found, self._found = self._found, None
         if found is not None:
             self._discard(found)
-        elif self._begun and not self._ended.is_set():
+        elif self._ended is not None and not self._ended.is_set():
             self._second.end()
             self._second.gone()
 
@@ -412,7 +413,7 @@ class BlockingRace:
             if permit is None:
                 self._alarm.free_thread()
                 return
-            self._begun = True
+            self._begun, self._ended = True, threading.Event()
         context = self._context or contextvars.copy_context()
         thread = threading.Thread(
             target=context.run, args=(self._run_second, permit), name="router-hedge", daemon=True
@@ -442,7 +443,8 @@ class BlockingRace:
                 self._found = found
                 wins = found is not None and is_good(found)
                 self._first.outrun = wins
-        self._ended.set()
+        if self._ended is not None:
+            self._ended.set()
         if unwanted and found is not None:
             self._discard(found)
         elif not unwanted and self._first.outrun:

@@ -206,7 +206,10 @@ class State:
         self.answers += 1
         self.refusals, self.unreached = 0, False
         choice.held = ANSWERED
-        load.passed(choice)
+        if len(load.ahead) == 1 and choice in load.ahead:  # as `passed` does, without the call
+            load.ahead.pop(choice, None)
+        else:
+            load.passed(choice)
         if typical and not load.sated(choice.in_flight, now):
             suggested = None
             if not load.samples and self.typical > 0:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from router.straight import straight
 from router.wires.core import CoreTasks, CoreThreads
-from router.wires.exchange import Body
 from router.wires.kept import Kept, begun, whole
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ class Wires(_Wires):
     def read(self, answer: Answer) -> Answer:
         """Read the whole body, close, and return the answer in memory; raise SendFailure."""
         stream = answer.stream
-        content = stream.whole() if isinstance(stream, Body) else None
+        content = None if answer.whole is None else answer.whole()
         if content is None:
             try:
                 content = b"".join(stream)
@@ -156,7 +155,7 @@ class AsyncWires(_Wires):
     async def read(self, answer: Answer) -> Answer:
         """Read the whole body, close, and return the answer in memory; raise SendFailure."""
         stream = answer.stream
-        content = stream.whole() if isinstance(stream, Body) else None
+        content = None if answer.whole is None else answer.whole()
         if content is None:
             try:
                 content = await straight(whole(stream))

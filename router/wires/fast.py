@@ -95,7 +95,10 @@ class _Fast:
             "network_stream": network,
         }
         answer = Answer(message.code, list(message.raw_headers), None, extensions)
-        answer.stream = self._body_kind(reading, connection, pool, timeouts, closes=written.closes)
+        body = self._body_kind(reading, connection, pool, timeouts, closes=written.closes)
+        answer.stream = body
+        if reading.is_whole:
+            answer.whole = body.whole
         return answer
 
 

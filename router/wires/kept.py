@@ -49,7 +49,7 @@ class Kept:
         """Return the answer with this body; without one, the head says so."""
         if self._whole:
             body = b"".join(self._chunks)
-            return replace(answer, stream=None, content=body)
+            return replace(answer, stream=None, content=body, whole=None)
         return answer.without_body()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from speedlab.cells import KB, Cell
 from speedlab.figures import added
-from speedlab.overhead import CASES, Amount, cost
+from speedlab.overhead import CLIENTS, Amount, cost
 from speedlab.report import HEADINGS
 from speedlab.rows import LITELLM, SDK
 
@@ -70,6 +70,6 @@ def litellm_bar(figures: Figures, *, quick: bool) -> Iterator[Bar]:
     theirs = added(figures, LITELLM, SDK, PLACE)
     if math.isnan(theirs):
         return
-    ours = cost(CASES[0], Amount(1, 20) if quick else Amount(60, 50)).added
-    what = f"LiteLLM's Router adds {theirs:.0f} µs to the SDK, ours {ours:.0f} µs to its wire"
+    ours = cost(CLIENTS[0], Amount(1, 20) if quick else Amount(60, 50)).added
+    what = f"LiteLLM's Router adds {theirs:.0f} µs to the SDK, ours {ours:.0f} µs to httpx2"
     yield Bar(what, theirs / ours, TIMES, "{:.0f} times", at_least=True)

@@ -1,7 +1,8 @@
 """A wire without a network: answers come from memory, all else is as with a real one.
 
 Rule 1: it does what the quick wire does to the router's objects: it asks for the time that writing
-        and reading may take, and iterates over the headers when it would write them.
+        and reading may take, and iterates over the headers when it would write them. The body comes
+        with the head, as a short one does.
 Rule 2: it gives the loop its turn once, as a socket would.
 Rule 3: `Alone` is the same wire without a router: what the two take differs by the router.
 """
@@ -54,12 +55,13 @@ def _answer(request: Outgoing) -> Answer:
     if isinstance(headers, Departure):
         headers = headers.headers()
     _written(headers, request.timeouts)  # type: ignore[arg-type] # as the core's own
-    return Answer(200, _headers(), None, {"http_version": b"HTTP/1.1"})
-
-
-def _read(answer: Answer) -> Answer:
-    answer.content = CONTENT
+    answer = Answer(200, _headers(), None, {"http_version": b"HTTP/1.1"})
+    answer.whole = _content
     return answer
+
+
+def _content() -> bytes:
+    return CONTENT
 
 
 class Tasks:
@@ -69,10 +71,6 @@ class Tasks:
         """Answer from memory."""
         await asyncio.sleep(0)
         return _answer(request)
-
-    async def read(self, answer: Answer) -> Answer:
-        """Read from memory."""
-        return _read(answer)
 
     async def aclose(self) -> None:
         """Close nothing."""
@@ -84,10 +82,6 @@ class Threads:
     def send(self, request: Outgoing) -> Answer:
         """Answer from memory."""
         return _answer(request)
-
-    def read(self, answer: Answer) -> Answer:
-        """Read from memory."""
-        return _read(answer)
 
     def close(self) -> None:
         """Close nothing."""

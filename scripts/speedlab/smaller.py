@@ -15,7 +15,7 @@ from speedlab import failover as ways
 from speedlab.bars import Bar
 from speedlab.lab import Process, servers
 from speedlab.machine import machine
-from speedlab.overhead import CASES, PARTS, Amount, cost, profile
+from speedlab.overhead import CASES, CLIENTS, PARTS, Amount, cost, profile
 from speedlab.soak import GROWTH, MORE_FILES, RATE, Sample, growth, sparkline
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def overhead(console: Console, *, quick: bool, profiled: bool) -> list[Bar]:
     amount = Amount(2, 10, 10) if quick else Amount(60, 50)
     console.print(machine({}), highlight=False)
     table = Table(box=None, pad_edge=False)
-    for heading in ("CPU, µs a request", "client and wire", "the router adds", "median"):
+    for heading in ("CPU, µs a request", "alone", "the router adds", "median"):
         table.add_column(heading, justify="left" if heading[0] == "C" else "right")
     bars = []
-    for case in (*CASES, *PARTS):
+    for case in (*CASES, *PARTS, *CLIENTS):
         seen = cost(case, amount)
         table.add_row(case.name, *(f"{figure:.0f}" for figure in seen))
         if case.most is not None:
@@ -48,7 +48,7 @@ def overhead(console: Console, *, quick: bool, profiled: bool) -> list[Bar]:
         console.print(
             "under a profiler, which multiplies it: own µs with libraries', and calls, a request"
         )
-        for name, calls, own in profile(CASES[0], 20 if quick else PROFILED, LINES):
+        for name, calls, own in profile(CLIENTS[0], 20 if quick else PROFILED, LINES):
             console.print(f"{own:8.1f}{calls:6.1f}  {name}", highlight=False)
     return bars
 

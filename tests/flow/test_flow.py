@@ -123,7 +123,7 @@ def test_phases_share_one_budget_until_the_head_is_there() -> None:
     assert timeouts.get("read") == pytest.approx(0.5)
     clock.advance(9.0)
     assert 0 < timeouts.get("read") < 0.01
-    timeouts.head_came()
+    timeouts.until_head = None
     assert (timeouts.get("read"), timeouts.get("write")) == (5.0, 10.0)
 
 

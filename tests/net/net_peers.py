@@ -345,7 +345,7 @@ class Asker:
 
     def _ask(self, asked: Any, content: bytes | None, extensions: Any) -> bytes:
         with self.pool.stream(*asked, content=content, extensions=extensions) as response:
-            extensions["timeout"].head_came()
+            extensions["timeout"].until_head = None
             return b"".join(response.iter_stream())
 
     async def _ask_async(
@@ -355,7 +355,7 @@ class Asker:
             loop = asyncio.get_running_loop()
             loop.call_later(abandon_after, extensions["timeout"].abandon)
         async with self.pool.stream(*asked, content=content, extensions=extensions) as response:
-            extensions["timeout"].head_came()
+            extensions["timeout"].until_head = None
             return b"".join([part async for part in response.aiter_stream()])
 
     def __enter__(self) -> Self:

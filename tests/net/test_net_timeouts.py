@@ -31,7 +31,7 @@ def test_once_the_head_came_a_wait_is_bounded_by_its_own_limit_and_the_bodys_end
     timeouts = made(clock, read=1.5)
     read = timeouts.get("read")
     clock.advance(5.0)
-    timeouts.head_came()
+    timeouts.until_head = None
     assert read.now() == 1.5
     timeouts.until_body_end = clock() + 1.0
     assert read.now() == pytest.approx(1.0)

@@ -195,9 +195,9 @@ def test_who_is_interrupted_while_waiting_for_the_other_forgets_no_answer(alarm:
         def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002
             raise Interrupted
 
-    made.race._ended = Waiting()
     thread = made.start()
     assert made.begun[1].wait(5)
+    made.race._ended = Waiting()
     made.ends[0].put(BAD)
     thread.join(5)
     assert isinstance(made.found, Interrupted)

@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-needs_faketime = pytest.mark.skipif(
+pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="libfaketime is preloaded, as Linux does it"
 )
-pytestmark = [needs_faketime, pytest.mark.xdist_group("stepped")]  # one worker runs all processes
 
 NS, MS = 10**9, 10**6
 STEPS: dict[str, tuple[str, ...]] = {

@@ -183,6 +183,7 @@ def timed(client: Any, seconds: float) -> list[float]:
 
 
 @pytest.mark.parametrize("family", CLIENTS)
+@pytest.mark.alone
 @pytest.mark.untraced
 def test_f16_a_slow_refresh_slows_no_request(world: World, family: str) -> None:
     world.server.lifetime = 7

@@ -93,7 +93,6 @@ def test_two_loops_in_two_threads_share_a_router(family: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("family", ASYNC)
-@pytest.mark.untraced
 def test_a_client_outlives_loops_that_nobody_told_it_of(family: str) -> None:
     """Python warns of each connection whose loop ended first; it must close it all the same."""
     with Regions(None, a=0.001, b=0.001) as regions, shared(regions) as it:

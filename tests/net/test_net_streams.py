@@ -151,7 +151,6 @@ async def storm(start: Callable[[], Coroutine[Any, Any, Any]], *, rounds: int, w
 
 @pytest.mark.parametrize("core", ["httpcore", "httpcore2"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.untraced
 def test_a_storm_of_cancellations_leaves_no_connection_open(core: str, scheme: str) -> None:
     authority, server_side = trustme.CA(), None
     if scheme == "https":

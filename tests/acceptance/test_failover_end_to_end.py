@@ -60,6 +60,7 @@ def returns_to(name: str, send: Callable[[], Any], within: float) -> bool:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.untraced
 def test_threads_lose_the_best_region_without_an_error(three: Regions, family: str) -> None:
     sent = script(REQUESTS)
     with FAMILIES[family][0](three.config()) as client:
@@ -83,6 +84,7 @@ def test_threads_lose_the_best_region_without_an_error(three: Regions, family: s
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.untraced
 def test_tasks_lose_the_best_region_without_an_error(three: Regions, family: str) -> None:
     sent = script(REQUESTS)
 

@@ -65,6 +65,7 @@ def test_a_streamed_body_holds_its_permit_until_it_is_closed(family: str) -> Non
 
 
 @pytest.mark.parametrize("family", ASYNC)
+@pytest.mark.untraced
 def test_ten_thousand_cancelled_requests_leave_nothing_behind(family: str) -> None:
     chance = random.Random(5)
     with Regions(a=0.02, b=0.03) as regions:

@@ -34,6 +34,7 @@ def check_one_of_two(live: Callable[[], Coroutine[Any, Any, list[Row]]]) -> None
         check(asyncio.run(live()))
 
 
+@pytest.mark.untraced
 def test_a_region_that_becomes_slow_is_left_and_found_again() -> None:
     check_one_of_two(lambda: slower(hold=6.0))
 
@@ -42,10 +43,12 @@ def test_a_region_that_fails_half_its_requests_is_left_and_hardly_anybody_notice
     check_one_of_two(lambda: failing_half(hold=3.0))
 
 
+@pytest.mark.untraced
 def test_regions_that_differ_by_a_millisecond_do_not_make_traffic_flap() -> None:
     check_one_of_two(lambda: steady(seconds=5.0))
 
 
+@pytest.mark.untraced
 def test_ten_thousand_endpoints_are_served_and_probed_at_the_configured_rate(
     tmp_path: Path,
 ) -> None:

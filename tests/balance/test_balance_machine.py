@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
 from balance_samples import FAILOVER, START, endpoint, placed, pool_of
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -224,7 +225,7 @@ class PoolMachine(RuleBasedStateMachine):
         assert set(self.pool.in_flight().values()) <= {0}
 
 
-TestPoolMachine = PoolMachine.TestCase
+TestPoolMachine = pytest.mark.untraced(PoolMachine.TestCase)
 TestPoolMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
@@ -254,6 +255,7 @@ def work(pool: EndpointPool, seed: int, seen: list[Counter[str]]) -> None:
     seen.append(ends)
 
 
+@pytest.mark.untraced
 def test_eight_threads_lose_no_count() -> None:
     pool = pool_of(endpoint("a", tags=("eu",)), endpoint("b", tags=("eu",)), "c")
     seen: list[Counter[str]] = []
@@ -272,6 +274,7 @@ def test_eight_threads_lose_no_count() -> None:
     assert not any(state.load.ahead for state in states if state.load is not None)
 
 
+@pytest.mark.untraced
 def test_many_endpoints_are_sorted_while_eight_threads_choose() -> None:
     many = [endpoint(f"e{n:03}", tags=("eu",) * (n % 2)) for n in range(200)]
     pool, seen = pool_of(*many), list[Counter[str]]()

@@ -72,6 +72,7 @@ SHORT = {
 
 
 @pytest.mark.parametrize("name", SHORT)
+@pytest.mark.untraced
 def test_a_short_world_meets_the_bars(script: ModuleType, name: str) -> None:
     world = scenario(script, name, **SHORT[name])
     seen = figures(script, world, OURS, ORACLE, "random")
@@ -80,6 +81,7 @@ def test_a_short_world_meets_the_bars(script: ModuleType, name: str) -> None:
     assert seen[ORACLE].mean < seen["random"].mean
 
 
+@pytest.mark.untraced
 def test_a_bad_policy_misses_the_bars_and_fails_the_script(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,6 +97,7 @@ def test_a_bad_policy_misses_the_bars_and_fails_the_script(
     assert "MISSED  near can carry all: p99, over that of nearest" in output
 
 
+@pytest.mark.untraced
 def test_the_script_shows_a_table_draws_a_chart_and_succeeds(
     script: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
@@ -115,6 +118,7 @@ def test_the_script_shows_a_table_draws_a_chart_and_succeeds(
     assert {"ash fault", OURS, "random", "oak 220 ms", "p99"} <= set(words)
 
 
+@pytest.mark.untraced
 def test_a_seed_is_a_world_that_can_be_had_again(script: ModuleType) -> None:
     world = scenario(script, "near cannot carry all", seconds=5, clients=3)
     first, again, other = (script.work(script.Job(world, OURS, seed)) for seed in (1, 1, 2))
@@ -132,6 +136,7 @@ def test_the_number_of_processes_makes_no_difference(script: ModuleType) -> None
     )
 
 
+@pytest.mark.untraced
 def test_requests_come_at_the_same_moments_whatever_the_policy(script: ModuleType) -> None:
     world = scenario(script, "near can carry all", seconds=3)
     moments = [

@@ -34,6 +34,7 @@ def no_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- what it tells people
 
 
+@pytest.mark.alone
 def test_a_slow_clock_is_told_in_one_sentence_and_in_figures() -> None:
     with clocks(1.302, 1.302, 1.302, 1.302, -2.0) as servers:
         done = run("clock", *asking(*servers))
@@ -70,6 +71,7 @@ def test_a_slow_clock_is_told_in_one_sentence_and_in_figures() -> None:
         (0.0, r"right to within [\d.]+ ms, by 1 of 1 NTP server\."),
     ],
 )
+@pytest.mark.alone
 def test_the_sentence_says_which_way_the_clock_is_off(offset: float, words: str) -> None:
     with clocks(offset) as servers:
         done = run("clock", *asking(*servers))

@@ -46,6 +46,7 @@ def rows(table: str) -> list[dict[str, Any]]:
     return [match.groupdict() if match else {"unreadable": table} for match in found]
 
 
+@pytest.mark.alone
 def test_endpoints_are_ranked_by_their_measured_latency(regions: Regions, tmp_path: Path) -> None:
     done = run("probe", routes_of(regions, tmp_path))
 
@@ -122,6 +123,7 @@ def test_the_timeout_replaces_that_of_the_file(regions: Regions, tmp_path: Path)
     assert {row["reason"] for row in rows(done.stdout)} == {"the probe took over 0.04 s"}
 
 
+@pytest.mark.alone
 def test_json_is_a_list_and_nothing_else(regions: Regions, tmp_path: Path) -> None:
     done = run("probe", routes_of(regions, tmp_path, DEAD), "--json")
 

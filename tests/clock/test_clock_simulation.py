@@ -42,6 +42,7 @@ def missed(bars: Iterable[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(6))
+@pytest.mark.untraced
 def test_a_day_with_ntp_meets_the_bars(script: ModuleType, number: int) -> None:
     scenario = script.NTP[number]
     result = live(script, scenario)
@@ -61,6 +62,7 @@ def test_a_day_with_ntp_meets_the_bars(script: ModuleType, number: int) -> None:
         "UDP blocked after 2 h",
     ],
 )
+@pytest.mark.untraced
 def test_a_day_of_http_alone_meets_the_bars(script: ModuleType, name: str) -> None:
     (scenario,) = (scenario for scenario in script.HTTP if scenario.name == name)
 
@@ -90,6 +92,7 @@ def test_the_number_of_processes_makes_no_difference(script: ModuleType) -> None
     )
 
 
+@pytest.mark.untraced
 def test_a_majority_of_liars_is_noticed_by_the_simulation_and_fails_the_script(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,6 +106,7 @@ def test_a_majority_of_liars_is_noticed_by_the_simulation_and_fails_the_script(
     assert "MISSED  NTP, 30 ppm, 0 of 5 lie: stamps off by more than their bound" in output
 
 
+@pytest.mark.untraced
 def test_the_script_shows_tables_and_succeeds_when_all_bars_are_met(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

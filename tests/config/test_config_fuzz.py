@@ -50,12 +50,14 @@ def loads_or_refuses(text: str | bytes) -> None:
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.text() | st.binary() | st.lists(FRAGMENTS).map("".join))
+@pytest.mark.untraced
 def test_any_text_loads_or_is_refused(text: str | bytes) -> None:
     loads_or_refuses(text)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES), st.booleans())
+@pytest.mark.untraced
 def test_any_structure_of_known_keys_loads_or_is_refused(data: Any, endpoints: bool) -> None:  # noqa: FBT001 - drawn
     if endpoints:
         data["endpoints"] = ["https://a.example"]

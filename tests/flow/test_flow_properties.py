@@ -164,6 +164,7 @@ class Play:
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(failover=failovers, limits=limitses, requests=st.lists(asked, min_size=1, max_size=4))
+@pytest.mark.untraced
 def test_for_every_request_whatever_servers_do(
     failover: router.Failover, limits: router.Limits, requests: list[Asked]
 ) -> None:
@@ -192,6 +193,7 @@ raced = st.builds(
 
 @settings(max_examples=200, deadline=None)
 @given(repeat=st.sampled_from(["safe", "rejected"]), requests=st.lists(raced, max_size=4))
+@pytest.mark.untraced
 def test_for_every_request_whose_answer_is_late(repeat: Repeat, requests: list[Asked]) -> None:
     play = Play(router.Failover(repeat=repeat, hedge=HEDGE), router.Limits())
     for request in requests:

@@ -148,6 +148,7 @@ def test_of_many_those_that_are_not_watched_are_probed_in_turn() -> None:
 
 
 @pytest.mark.parametrize("every", [1.0, 10.0])
+@pytest.mark.untraced
 def test_the_first_round_goes_at_the_configured_rate_and_later_ones_at_a_sixth_of_it(
     every: float,
 ) -> None:

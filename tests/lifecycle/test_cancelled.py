@@ -14,6 +14,7 @@ REQUESTS = {"permits": 1000, "connections": 300}
 @pytest.mark.parametrize("of", ["permits", "connections"])
 @pytest.mark.parametrize("pool", [10, 100])
 @pytest.mark.parametrize("family", ["httpx", "httpx2"])
+@pytest.mark.untraced
 def test_what_is_cancelled_leaves_nothing_behind(
     family: str, pool: int, of: Literal["permits", "connections"]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from crowds import LIMIT, WINDOW, crowd, started_together
 
 from router.latency.agenda import Agenda
@@ -15,6 +16,7 @@ UNTIL_KNOWN = 1.1
 NAMES = ("a", "b", "c")
 
 
+@pytest.mark.untraced
 def test_a_crowd_does_not_notice_that_the_configuration_reloads() -> None:
     seen = crowd(threads=THREADS, each=EACH)
     assert seen.statuses == {200: THREADS * EACH}

@@ -93,6 +93,8 @@ def test_a_child_may_use_tasks_where_its_parent_used_threads(shared: router.Rout
         assert ended_well(child)
 
 
+@pytest.mark.untraced
+@pytest.mark.alone
 def test_forks_while_other_threads_have_requests_under_way(shared: router.Router) -> None:
     done, errors = threading.Event(), list[BaseException]()
 

@@ -64,6 +64,7 @@ def exchange(client: Any, number: int) -> None:
 
 
 @pytest.mark.parametrize("family", SYNC)
+@pytest.mark.untraced
 def test_64_threads_get_each_its_own_answers(pair: Regions, family: str) -> None:
     before = files()
     with ThreadPoolExecutor(THREADS) as threads, SYNC[family](pair.config(probe=QUIET)) as client:
@@ -73,6 +74,7 @@ def test_64_threads_get_each_its_own_answers(pair: Regions, family: str) -> None
 
 
 @pytest.mark.parametrize("family", SYNC)
+@pytest.mark.untraced
 def test_what_a_deadline_ends_leaves_nothing_behind(pair: Regions, family: str) -> None:
     chance, cut = random.Random(35), list[int]()
     waits = [chance.uniform(0.001, LONGEST) for _ in range(CUT)]

@@ -156,6 +156,7 @@ def test_who_waits_for_the_limiter_of_a_router_that_is_closed_is_sent_away(
     held.give_back()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("limits", [{}, {"concurrency": 3}])
 def test_of_a_thousand_that_wait_the_half_may_go_and_no_permit_is_lost(
     limits: dict[str, Any],

@@ -397,4 +397,4 @@ class LimiterMachine(RuleBasedStateMachine):
 LimiterMachine.TestCase.settings = hypothesis_settings(
     max_examples=150, stateful_step_count=40, deadline=None, derandomize=True, database=None
 )
-TestLimiterUnderRandomCallers = LimiterMachine.TestCase
+TestLimiterUnderRandomCallers = pytest.mark.untraced(LimiterMachine.TestCase)

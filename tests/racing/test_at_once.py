@@ -184,6 +184,7 @@ def test_a_body_that_is_longer_than_the_deadline_ends_with_it(kind: str, two: Re
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if "async" in k])
+@pytest.mark.untraced
 def test_who_is_cancelled_at_any_step_leaves_nothing_behind(kind: str, two: Regions) -> None:
     async def cancelled(client: Any, steps: int) -> bool:
         task = asyncio.ensure_future(client.get("/"))

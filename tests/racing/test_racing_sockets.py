@@ -278,6 +278,7 @@ def test_a_caller_that_is_cancelled_during_a_race_ends_both(kind: str, two: Regi
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if "async" in k])
+@pytest.mark.untraced
 def test_callers_that_are_cancelled_at_random_leave_nothing_behind(kind: str, two: Regions) -> None:
     chance = random.Random(35)
     two["a"].respond = two["b"].respond = lambda _: Reply(body=b"x" * 5000)
@@ -309,6 +310,7 @@ def test_callers_that_are_cancelled_at_random_leave_nothing_behind(kind: str, tw
 
 
 @pytest.mark.parametrize("family", ["httpx", "httpx2"])
+@pytest.mark.untraced
 def test_threads_that_race_at_random_leave_nothing_behind(family: str, two: Regions) -> None:
     chance = random.Random(3)
 

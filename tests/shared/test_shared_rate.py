@@ -48,6 +48,7 @@ def test_a_process_spends_the_rate_and_the_burst_and_no_more(server: RedisServer
         assert made.notes == []
 
 
+@pytest.mark.alone
 def test_in_the_steady_state_no_request_waits(server: RedisServer) -> None:
     with bench(server.url) as made:
         rate = made.sharing.rate(Rate(1000, 1), 100)
@@ -61,6 +62,7 @@ def test_in_the_steady_state_no_request_waits(server: RedisServer) -> None:
         assert waited <= 4
 
 
+@pytest.mark.alone
 def test_the_first_request_after_a_pause_waits_for_one_exchange(server: RedisServer) -> None:
     with bench(server.url) as made:
         rate = made.sharing.rate(Rate(100, 1), 10)

@@ -79,6 +79,7 @@ def test_the_callers_own_short_read_timeout_is_no_endpoints_fault(kind: tuple[st
     assert got.errors == {"a": 1}
 
 
+@pytest.mark.alone
 def test_an_endpoint_whose_bodies_break_is_left_for_another() -> None:
     with Servers("a", "b") as servers:
         servers.serve = lambda asked: [LONG, CUT] if asked.server == "a" else [answer(b"whole")]

@@ -17,13 +17,12 @@ import heapq
 import itertools
 import math
 import weakref
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
-    from contextvars import Context
 
 __all__ = ["Bell", "Ring", "bell_of"]
 
@@ -72,11 +71,12 @@ class Bell:
         return ring
 
     def _arm(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
-        timer = self._timer()
-        if timer is not None:
-            timer.cancel()
+        earlier = self._timer()
+        if earlier is not None:
+            earlier.cancel()
         self._rings_at = at
-        self._timer = weakref.ref(loop.call_at(at, self._ring, loop))  # it holds the loop
+        timer = loop.call_at(at, self._ring, loop, context=Context())  # of no request
+        self._timer = weakref.ref(timer)  # it holds the loop
 
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
         """Call who is due, and set the timer for the first of the others."""

@@ -42,7 +42,8 @@ class ScriptedLoop:
     def time(self) -> float:
         return self.now
 
-    def call_at(self, at: float, call: Any, *args: Any) -> Timer:
+    def call_at(self, at: float, call: Any, *args: Any, context: contextvars.Context) -> Timer:
+        assert not context, "a timer holds nothing of a request"
         self.timers.append(Timer(at, lambda: call(*args)))
         return self.timers[-1]
 

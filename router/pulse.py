@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import time
 import weakref
+from contextvars import Context
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Pulse:
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         self._beats = (self._beats[0], self._now() + EVERY)
-        loop.call_later(EVERY, self._beat, loop)
+        loop.call_later(EVERY, self._beat, loop, context=Context())  # it holds no request's
 
 
 _pulses: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pulse] = weakref.WeakKeyDictionary()

@@ -251,7 +251,7 @@ class AsyncioRace(Runner):
     def head_came(self) -> None:
         ring, self._ring = self._ring, None
         if ring is not None:
-            ring.call = None
+            ring.call = ring.context = None  # as `call_off` does, without the call
 
     def _begin(self) -> None:
         """Begin the second attempt."""

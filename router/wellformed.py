@@ -7,7 +7,7 @@ Rule 2: a malformed request is the caller's to mend, so it is refused before it 
 Rule 3: bytes beyond ASCII pass: they are opaque, and end no line.
 Rule 4: what each attempt makes anew is taken out.
 Rule 5: a client's requests have the same names again and again: what follows from names alone is
-        found once (`Plan`), and of no value anything is kept.
+        found once (`Plan`). Of no value anything is kept, nor of what is no name.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ IDEMPOTENCY_KEY = b"idempotency-key"
 NAME, VALUE = itemgetter(0), itemgetter(1)
 MOST_PLANS = 256
 MOST_NAMES = 64
+LONGEST = 4096
+"""Bytes of all names together, up to which what follows from them is remembered."""
 
 
 class Plan(NamedTuple):
@@ -62,7 +64,7 @@ class Sieve:
         plan = self._plans.get(names)
         if plan is None:
             plan = self._plan(headers)
-            if len(names) <= MOST_NAMES:
+            if plan.sound and len(names) <= MOST_NAMES and sum(map(len, names)) <= LONGEST:
                 if len(self._plans) >= MOST_PLANS:
                     self._plans.clear()
                 self._plans[names] = plan

@@ -286,6 +286,7 @@ class EndpointPool:
             if choice.capped is not None:
                 (cap, taken), choice.capped = choice.capped, None
                 cap.cancel(taken, self._clock())
+            self._end_trial(choice)  # nothing was tried, so the next one need not wait
             self.take_back(choice)
 
     def take_back(self, choice: Choice) -> None:

@@ -85,7 +85,9 @@ class _Fast:
             raise written.late or error from None
         message = reading.message
         network: Any = stream.asked
+        whole = reading.is_whole
         if reading.switches:
+            whole = False  # whoever reads it to its end lets go of the connection
             if not written.upgrades:
                 raise self._core.RemoteProtocolError("the server switches protocols unasked")
             network = self._switched_kind(network, reading.rest)
@@ -97,7 +99,7 @@ class _Fast:
         answer = Answer(message.code, list(message.raw_headers), None, extensions)
         body = self._body_kind(reading, connection, pool, timeouts, closes=written.closes)
         answer.stream = body
-        if reading.is_whole:
+        if whole:
             answer.whole = body.whole
         return answer
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.wellformed import MOST_PLANS, Sieve, malformed
+from router.wellformed import LONGEST, MOST_PLANS, Sieve, malformed
 
 ANEW = frozenset({b"host", b"authorization"})
 
@@ -54,3 +54,11 @@ def test_what_is_remembered_is_bounded_and_holds_no_value() -> None:
     assert len(sieve._plans) <= MOST_PLANS
     assert max(map(len, sieve._plans)) <= 64
     assert "secret" not in str(sieve._plans)
+
+
+@pytest.mark.parametrize("name", [b"X" * (LONGEST + 1), b"Bearer a secret", b"a\r\nsecret: 1"])
+def test_names_that_are_long_or_none_are_not_remembered(name: bytes) -> None:
+    sieve = Sieve(ANEW)
+    for _ in range(2):
+        assert sieve.sift("GET", [(name, b"1")]) == plainly("GET", [(name, b"1")])
+    assert not sieve._plans

@@ -200,6 +200,17 @@ def test_a_trial_without_a_verdict_leaves_room_for_the_next() -> None:
     assert choose(pool, now=LATER).trial
 
 
+def test_a_trial_that_was_not_begun_leaves_its_place_at_once() -> None:
+    pool = pool_of("a", "b", clock=FakeClock(LATER))
+    fail(pool, "a", 5)
+    for _ in range(3):
+        trial = choose(pool, now=LATER)  # no token is there
+        assert (trial.endpoint.name, trial.trial) == ("a", True)
+        trial.cancel()
+    choose(pool, now=LATER).give_back()  # this one may have been sent
+    assert chosen(pool, now=LATER) == "b"
+
+
 def test_a_trial_ends_with_its_verdict_and_not_with_its_body() -> None:
     pool = pool_of("a", "b")
     fail(pool, "a", 5)

@@ -311,3 +311,32 @@ def test_another_protocol_that_was_asked_for_has_the_connection_to_itself(way: s
     with Peer(script) as peer:
         said = asyncio.run(main(peer.port)) if way == "tasks" else blocking(peer.port)
         assert said == b"hello"
+
+
+@pytest.mark.parametrize("way", ["tasks", "threads"])
+def test_another_protocol_that_is_read_at_once_lets_go_of_the_connection(way: str) -> None:
+    headers = {"Upgrade": "echo", "Connection": "upgrade"}
+    came: list[bytes] = []
+
+    def script(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(b"HTTP/1.1 101 Yes\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n")
+        came.append(sock.recv(100))
+
+    async def main(peer: Peer) -> None:
+        async with router.AsyncClient(config(peer.port)) as client:
+            assert (await client.get("/", headers=headers)).status_code == 101
+            await asyncio.to_thread(peer.wait_until_idle)
+            assert came == [b""]
+
+    def blocking(peer: Peer) -> None:
+        with router.Client(config(peer.port)) as client:
+            assert client.get("/", headers=headers).status_code == 101
+            peer.wait_until_idle()
+            assert came == [b""]
+
+    with Peer(script) as peer:
+        if way == "tasks":
+            asyncio.run(main(peer))
+        else:
+            blocking(peer)

@@ -3,7 +3,8 @@
 Rule 1: A is that wire alone, B the same with the router over it. They take turns, A B B A, and
         differences are looked at: what the wire itself takes is in neither.
         A bar is asked of the least of B less the least of A, since noise only adds; blocks are
-        short, so that some are spared by whoever else is at work. The median stands beside it.
+        short and cases come round several times, so that some are spared by whoever else is at
+        work. The median stands beside it.
 Rule 2: CPU is the whole process's, so what the router does behind the requests is in it.
 Rule 3: a case is data: a family, tasks or threads, and which parts of the router are on.
 Rule 4: the bars are asked of transports, since a wire is one. The same through a library's client,
@@ -31,7 +32,7 @@ from speedlab.parts import ALL, HEDGED, shared_router
 from speedlab.routes import REGIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Function = tuple[str, int, str]
     """Its file, line and name."""
@@ -45,6 +46,7 @@ __all__ = [
     "Cost",
     "cost",
     "differences",
+    "least_of",
     "own_times",
     "profile",
 ]
@@ -117,6 +119,13 @@ def cost(case: Case, amount: Amount) -> Cost:
     least = min(min(a, d) for a, _, _, d in pairs)
     ours_least = min(min(b, c) for _, b, c, _ in pairs)
     return Cost(least, ours_least - least, median(differences(pairs)))
+
+
+def least_of(costs: Sequence[Cost]) -> Cost:
+    """Return what several rounds tell of one case: the least of each side, and the median."""
+    alone = min(cost.alone for cost in costs)
+    ours = min(cost.alone + cost.added for cost in costs)
+    return Cost(alone, ours - alone, median(cost.usual for cost in costs))
 
 
 def differences(blocks: list[tuple[float, float, float, float]]) -> list[float]:

@@ -17,7 +17,7 @@ from speedlab.bars import Bar
 from speedlab.cells import CELLS, KB, Cell
 from speedlab.chart import draw
 from speedlab.figures import Figures, added, together, trend
-from speedlab.overhead import differences, own_times
+from speedlab.overhead import Cost, differences, least_of, own_times
 from speedlab.report import END, START, as_markdown, put_between
 from speedlab.rows import ROWS, Row
 from speedlab.soak import Sample, growth, sparkline
@@ -52,6 +52,11 @@ def test_a_ratio_is_the_median_of_the_rounds_own_so_that_a_slow_round_is_in_both
     assert seen.ratio(OURS, PLACE, "cpu") == 1.5
     assert seen.ratio(BASE, PLACE, "cpu") == 1.0
     assert math.isnan(seen.ratio(Row("not here", "httpx", base="bare"), PLACE, "cpu"))
+
+
+def test_of_rounds_without_a_network_the_least_of_each_side_counts() -> None:
+    rounds = [Cost(10, 40, 60), Cost(7, 30, 50), Cost(8, 25, 90)]
+    assert least_of(rounds) == Cost(7, 26, 60)
 
 
 def test_what_is_added_is_the_median_of_the_rounds_differences() -> None:

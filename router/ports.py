@@ -18,23 +18,21 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from router.bell import bell_of
 from router.errors import ClosedError
 from router.failover.verdict import SendFailure
 from router.peek import apeek, peek
 from router.pulse import pulse_of
-from router.racing import Alarm, AsyncioRace, BlockingRace
+from router.racing import Alarm, AsyncioRace, BlockingRace, bell_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
-    from router.bell import Bell
     from router.call import Answer, Outgoing
     from router.flight import Flight
     from router.outcome import Outcome
     from router.pulse import Pulse
-    from router.racing import Attempting, Spare
+    from router.racing import Attempting, Bell, Spare
     from router.wires.choice import AsyncWires, Wires
 
 __all__ = ["AsyncioPort", "BlockingPort", "Port", "run"]

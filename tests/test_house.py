@@ -66,7 +66,6 @@ LAYERS = (
         "tls",
         "background",
         "pulse",
-        "bell",
         "latency.probe",
     }
     | {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from router.bell import SOON, Bell, bell_of
+from router.racing.bell import SOON, Bell, bell_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router import racing
 from router.racing import Alarm
+from router.racing import alarm as alarms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def test_it_has_no_thread_before_it_is_set_and_none_after_it_is_closed() -> None
 def test_its_thread_ends_when_nothing_was_set_for_long(
     alarm: Alarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(racing, "LINGERS", 0.02)
+    monkeypatch.setattr(alarms, "LINGERS", 0.02)
     for _ in range(2):
         rung = threading.Event()
         alarm.set(0.01, rung.set)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from race_samples import BAD, GOOD, Seen, outcome
 
-from router.bell import bell_of
 from router.errors import SigningError
 from router.failover.verdict import Verdict
 from router.outcome import Outcome
-from router.racing import AsyncioRace, Runner
+from router.racing import AsyncioRace, Runner, bell_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

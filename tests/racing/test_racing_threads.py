@@ -15,7 +15,8 @@ from router.errors import SigningError
 from router.failover.verdict import Verdict
 from router.outcome import Outcome
 from router.ports import run
-from router.racing import MOST_THREADS, Alarm, BlockingRace, Runner
+from router.racing import Alarm, BlockingRace, Runner
+from router.racing.alarm import MOST_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -103,7 +103,9 @@ class Ranked:
     @property
     def reason(self) -> str:
         """One sentence that says why it stands where it stands."""
-        if self.estimate.source == "prior":
+        if self.estimate.source == "prior" and self.asked:
+            basis = f"{self.alone * 1e3:.1f} ms by its answers, no probe yet: {self.prior.why}"
+        elif self.estimate.source == "prior":
             basis = f"about {self.rtt_ms:.0f} ms expected: {self.prior.why}"
         else:
             probes = f"{self.estimate.samples} probe{'s' * (self.estimate.samples > 1)}"
@@ -128,8 +130,9 @@ class Ranked:
 
     def _spent(self) -> list[str]:
         """Return in words what a request takes beyond the way there and back."""
+        guessed = self.estimate.source == "prior" and self.asked
         figures = (
-            (self.alone - self.estimate.rtt, "ms service"),
+            (0.0 if guessed else self.alone - self.estimate.rtt, "ms service"),
             (self.surplus, "ms more of late"),
             (-self.surplus, "ms less of late"),
             (self.risk, "ms for the risk that it is broken"),

@@ -57,13 +57,15 @@ def _rest(candidate: Candidate, tried: Mapping[str, str]) -> str:
 
 def parts_in_words(candidate: Candidate) -> str:
     """Return what the expectation is made of."""
-    row = candidate.row
+    row, service = candidate.row, candidate.row.alone - candidate.row.estimate.rtt
     way = f"{row.rtt_ms:.1f} ± {row.spread_ms:.1f} ms there and back"
-    if row.source == "prior":
+    if row.source == "prior" and row.asked:  # the way is a guess, but not the whole
+        way, service = f"{row.alone * 1e3:.1f} ms by its answers, no probe yet", 0.0
+    elif row.source == "prior":
         way = f"about {row.rtt_ms:.0f} ms there and back, not measured"
     parts = [way]
     for seconds, what in (
-        (row.alone - row.estimate.rtt, "service"),
+        (service, "service"),
         (candidate.queue, "queue"),
         (row.surplus, "more of late"),
         (row.risk, "risk of a failure"),

@@ -335,6 +335,11 @@ def test_the_queue_is_what_the_other_parts_leave_of_the_price(
             "about 100 ms there and back, not measured",
         ),
         (
+            0.007,
+            {"estimate": Estimate(0.1, 0.25, "prior", 0), "alone": 0.007, "asked": True},
+            "7.0 ms by its answers, no probe yet",
+        ),
+        (
             0.0152,
             {"endpoint": endpoint("a", weight=2.0)},
             "30.4 ± 0.6 ms there and back over weight 2",

@@ -112,6 +112,11 @@ PROBED = "30.4 ± 0.6 ms round trip over 8 probes"
     ("estimate", "changed", "reason"),
     [
         (Estimate(0.1, 0.25, "prior", 0), {}, "about 100 ms expected: 6 200 km away"),
+        (
+            Estimate(0.1, 0.25, "prior", 0),
+            {"alone": 0.007, "asked": True},
+            "7.0 ms by its answers, no probe yet: 6 200 km away",
+        ),
         (Estimate(0.1, 0.25, "blended", 1), {}, "100.0 ± 28.4 ms round trip over 1 probe"),
         (MEASURED, {}, f"{PROBED}"),
         (MEASURED, {"alone": 0.0424}, f"{PROBED}, 12 ms service"),

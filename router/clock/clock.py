@@ -219,14 +219,12 @@ class Clock:
 
     def _look(self, at: int) -> None:
         """Do what is due every 100 ms, unless another thread does; only the first is awaited."""
-        if not self._lock.acquire(blocking=self._until == 0):
+        if self._until and self._lock.locked():
             return
-        try:
+        with self._lock:  # by `with` alone: a Ctrl-C behind `acquire` would leave it taken
             if at < self._until:
                 return
             disturbance = self._refresh()
-        finally:
-            self._lock.release()
         self._tell(disturbance, None)
 
     def _refresh(self) -> Disturbance | None:

@@ -13,8 +13,10 @@ Rule 5: while every endpoint wants to be left alone (`hold`), nobody is admitted
         spent on requests that cannot be sent.
 Rule 6: a permit is in the set of permits or it is not, so giving back twice changes nothing. The
         rate spent on a request that was granted and then gave up stays spent: the bound holds.
-Rule 7: giving back never blocks. It may run in a finalizer, and so on the very thread that holds
-        the lock: what comes back is laid aside, and whoever holds the lock puts it away.
+Rule 7: giving back waits for arithmetic at most. It may run in a finalizer, and so on the very
+        thread that holds the lock: where the lock is held, what comes back is laid aside, and
+        whoever holds it puts that away. The lock is taken by `with` alone: between `acquire` and
+        `try` a Ctrl-C would leave it taken for ever.
 
 The lock is held for arithmetic; futures are resolved after it is released, since their callbacks
 belong to others. The tokens of a rate come from a `Quota`, and what may be under way from `Slots`,
@@ -371,14 +373,12 @@ class Limiter:
 
     def returned(self, permit: Permit) -> None:
         """Take back a permit, now or when the lock is free (rule 7)."""
-        if self._lock.acquire(blocking=False):  # what most requests meet: nobody waits for it
-            try:
+        if not self._lock.locked():
+            with self._lock:
                 if self._slots is None:
                     self._out.discard(permit)
                 else:
                     self._drop(permit)
-            finally:
-                self._lock.release()
             if not self._waiting and not self._laid_aside:
                 return
         self.take_back(permit)
@@ -391,13 +391,11 @@ class Limiter:
     def _conclude(self, nudges: Nudges) -> None:
         """Do what the lock forbade: wake the granted, put away what came back meanwhile."""
         resolve(nudges)
-        while self._laid_aside and self._lock.acquire(blocking=False):
-            try:
+        while self._laid_aside and not self._lock.locked():
+            with self._lock:
                 while self._laid_aside:
                     self._put_away(self._laid_aside.popleft())
                 nudges = self._after_a_return()
-            finally:
-                self._lock.release()
             resolve(nudges)
 
     def _after_a_return(self) -> Nudges:

@@ -59,9 +59,9 @@ class Addresses:
         asked = scheme, host, port
         bases = self._known.get(asked)  # of those that were served before
         if bases is not None and b".." not in target and b"%" not in target:
-            for base in bases:  # as `_strip` does, without the call
-                if target.startswith(base) and target[len(base) : len(base) + 1] in AFTER_A_BASE:
-                    return target[len(base) :]
+            rest = _strip(target, bases)
+            if rest is not None:
+                return rest
         rest, bases = self._relative(scheme, host, port, target)
         if len(self._known) < MOST_KNOWN:
             self._known[asked] = bases

@@ -27,6 +27,7 @@ from router.failover.verdict import (
     Verdict,
     blames_endpoint,
     is_idempotent,
+    verdict_of_status,
 )
 from router.limits.headers import said
 
@@ -74,7 +75,7 @@ class Outcome:
 
 def judge(call: Call, desk: Desk, answer: Answer, flight: Flight, *, time_refused: bool) -> Outcome:
     """Say what an answer means for this request."""
-    verdict = desk.verdicts.get(answer.status, Verdict.DELIVERED)
+    verdict = verdict_of_status(answer.status, desk.verdicts)
     if time_refused:
         verdict = Verdict.SKEWED
     hopeless = verdict is Verdict.UNAUTHORISED and flight.token is None

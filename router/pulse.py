@@ -54,18 +54,14 @@ class Pulse:
     def begin(self, loop: asyncio.AbstractEventLoop) -> float:
         """Watch, until `end` follows; return the seconds that were lost up to now."""
         self._watchers += 1
-        lost, due = self._beats
-        if due is None:
+        if self._beats[1] is None:
             self._arm(loop)
-            return lost
-        now = self._now()
-        return lost if now <= due + SLACK else self.lost(now)
+        return self.lost(self._now())
 
     def end(self, now: float) -> float:
         """Watch no longer; the beat that is due ends it. Return what was lost up to `now`."""
         self._watchers -= 1
-        lost, due = self._beats
-        return lost if due is None or now <= due + SLACK else self.lost(now)
+        return self.lost(now)
 
     def stop(self) -> None:
         """End with the loop: what follows is no longer lost."""

@@ -20,7 +20,7 @@ import httpx
 from router.attempt import Trace
 from router.call import Answer, Body, Call, Once
 from router.errors import CallerError, ClosedError, OptionsError, RouterError
-from router.failover.verdict import Verdict
+from router.failover.verdict import Verdict, verdict_of_status
 from router.families import Family, family, load_for_tasks
 from router.flow import route
 from router.limits.permit import UNLIMITED
@@ -136,7 +136,7 @@ class Routing:
 
     def _response(self, call: Call, answer: Answer, stream: Any) -> Any:
         headers, flight = answer.headers, answer.flight
-        verdict = self.router.verdicts.get(answer.status, Verdict.DELIVERED)
+        verdict = verdict_of_status(answer.status, self.router.verdicts)
         if verdict is not Verdict.DELIVERED:
             # The SDKs of openai and anthropic obey this: their own loop must not multiply ours.
             headers = [*headers, (b"x-should-retry", b"false")]

@@ -121,10 +121,7 @@ class Health:
 
     def answered(self, now: float, *, sent: float = math.inf) -> None:
         """Take an answer to a request sent at `sent`; from before an ejection it is old news."""
-        if now - self._counted_at > COUNTS_FADE / 10:
-            self._count(now, good=1.0)
-        else:
-            self._good += 1.0
+        self._count(now, good=1.0)
         self.success_at = now
         if sent < self._ejected_at:
             return

@@ -33,7 +33,7 @@ from math import exp, isnan, nan
 from typing import TYPE_CHECKING
 
 from router.balance.host import IDLE
-from router.balance.surplus import STAYS, Surplus
+from router.balance.surplus import STAYS, Surplus, clipped
 
 if TYPE_CHECKING:
     from router.balance.choice import Choice
@@ -212,26 +212,20 @@ class Load:
             self.samples = 0 if suggested is None else SUGGESTION
         self.samples += 1
         crowd = in_flight / self.limit if in_flight > self.limit else 1.0
-        gain = since / ALONE_SETTLES
-        if self.samples < WARM_UP:
-            gain = max(1 / self.samples, min(2 * ALONE_GAIN, gain))
-        elif gain > ALONE_GAIN:
-            gain = ALONE_GAIN
+        cap = OUTLIER * self.deviation
+        gain = self._gain(since)
         beyond = elapsed - self.alone * crowd
         surplus = self._surplus
         surplus.take(beyond, deviation=self.deviation, since=since)
-        least = LEAST_SURPLUS * self.alone
-        surplus.value = max(surplus.value, least)
-        cap = OUTLIER * self.deviation
+        surplus.value = max(surplus.value, LEAST_SURPLUS * self.alone)
         self._correct_deviation(abs(beyond - surplus.value), gain)
         if in_flight >= NEARLY * self.limit:
             self._correct_limit(elapsed, in_flight, crowd)
         step = elapsed / crowd - self.alone
         if crowd > 1 and step < 0:
             step *= UNSURE  # it may as well hold more than the limit says
-        if self.samples >= TRUSTED:
-            step = cap if step > cap else max(step, -cap)
-        self.alone = max(self.alone + gain * step, LEAST_ALONE)
+        self.alone += gain * (step if self.samples < TRUSTED else clipped(step, cap))
+        self.alone = max(self.alone, LEAST_ALONE)
 
     def _check(self, elapsed: float) -> None:
         """After a long silence, see whether what was known still holds."""
@@ -239,6 +233,12 @@ class Load:
             self._fades = min(2 * self._fades, LONGEST_FADES)
         else:
             self.begin(self.limit)
+
+    def _gain(self, since: float) -> float:
+        gain = since / ALONE_SETTLES
+        if self.samples < WARM_UP:
+            return max(1 / self.samples, min(2 * ALONE_GAIN, gain))
+        return min(ALONE_GAIN, gain)
 
     def _correct_deviation(self, size: float, gain: float) -> None:
         least, most = LEAST_DEVIATION * self.alone + STALLS, 4 * self.deviation

@@ -180,12 +180,7 @@ class State:
             self._doubt_silence(load, choice, now)
         if choice.held == ANSWERED:
             load.ended(now - choice.sent)
-        alone, count = self.alone, self.in_flight + 1  # settles as `settle` does, without the call
-        if count > self.limit:
-            alone *= count / self.limit
-        self.price = price = (alone + self.extra) * self.share
-        if self.board is not None:
-            self.board[self.seat] = price
+        self.settle()
 
     def _doubt_silence(self, load: Load, choice: Choice, now: float) -> None:
         self.host.look()
@@ -206,10 +201,7 @@ class State:
         self.answers += 1
         self.refusals, self.unreached = 0, False
         choice.held = ANSWERED
-        if len(load.ahead) == 1 and choice in load.ahead:  # as `passed` does, without the call
-            load.ahead.pop(choice, None)
-        else:
-            load.passed(choice)
+        load.passed(choice)
         if typical and not load.sated(choice.in_flight, now):
             suggested = None
             if not load.samples and self.typical > 0:

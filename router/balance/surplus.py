@@ -63,14 +63,12 @@ class Surplus:
         news = NEWS * deviation
         side = 1 if step > news else -1 if step < -news else 0
         if side and side == self._side:
-            gain = since / SETTLES
-            gain = LEAST_GAIN if gain < LEAST_GAIN else min(gain, MOST_GAIN)
+            gain = _between(LEAST_GAIN, since / SETTLES, MOST_GAIN)
             step = clipped(step, MOST_STEP * deviation)
             self._agreeing += 1
             self._fades = min(MOST_FADES, FADES_EACH * (1 + self._agreeing))
         else:
-            gain = since / CALM_SETTLES
-            gain = CALM_LEAST if gain < CALM_LEAST else min(gain, CALM_MOST)
+            gain = _between(CALM_LEAST, since / CALM_SETTLES, CALM_MOST)
             step = clipped(step, CALM_STEP * deviation)
             self._agreeing = 0
             self._fades = min(MOST_FADES, FADES_EACH + self._fades)
@@ -87,3 +85,7 @@ class Surplus:
 def clipped(step: float, cap: float) -> float:
     """Return `step`, but no further from 0 than `cap`."""
     return cap if step > cap else max(step, -cap)
+
+
+def _between(least: float, value: float, most: float) -> float:
+    return least if value < least else min(value, most)
